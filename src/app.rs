@@ -10,14 +10,13 @@ use tokio::net::{TcpListener, TcpSocket};
 
 use crate::auth::secret::Secret;
 use crate::auth::{Credentials, Passwords};
-use crate::boot::{BootError, Booted, GivenTokens, boot_as};
+use crate::boot::{BootError, Booted, GivenTokens, boot};
 use crate::clock::Clock;
 use crate::engine::{self, EngineDeps, EngineHandles, Keeper, LeaseTable, Limits, Reader, Submitter};
 use crate::http::listener::handshake::Shaking;
 use crate::http::listener::{self, ListenerConfig};
 use crate::http::tls::{Tls, TlsError, TlsFiles};
 use crate::http::{self, AppState, Edge, Handles};
-use crate::journal::LockMode;
 use crate::lifecycle::Lifecycle;
 use crate::limits::sockets::SocketLimits;
 use crate::limits::{Budget, Budgets, Handshakes, MemoryBudget, Sockets, TenantBudgets, TenantLimits, Throttle};
@@ -37,8 +36,6 @@ pub struct Options {
     pub admin_token: Option<String>,
     /// Token that reads the metrics, if one is set.
     pub metrics_token: Option<String>,
-    /// The way in which the lock of a store on PostgreSQL is held; [`LockMode::Exclusive`] except in tests.
-    pub lock: LockMode,
     /// Settings of the engine.
     pub limits: Limits,
     /// Settings of the HTTP layer.
@@ -98,12 +95,12 @@ impl App {
     /// reported at once.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let Options { location, listen, tls, admin_token, limits, edge, clock, metrics, .. } = options;
-        let Options { metrics_token, tenant_limits, max_connections, header_timeout, lock: mode, .. } = options;
+        let Options { metrics_token, tenant_limits, max_connections, header_timeout, .. } = options;
         let (listener, address) = bind(listen).map_err(|error| StartError::Listen(listen, error))?;
         let tls = if let Some(files) = tls { Some(Tls::load(files).await?) } else { None };
         let given = GivenTokens { admin: admin_token.as_deref(), metrics: metrics_token.as_deref() };
         let Booted { store, journal, loaded, quarantined, registry, credentials, new_admin_token, has_admin, lock } =
-            boot_as(&location, given, &clock, mode).await?;
+            boot(&location, given, &clock).await?;
         let lifecycle = Lifecycle::new(&clock, edge.budgets);
         let tenant_reads = TenantReads::new(store.clone(), lifecycle.clone(), &clock, edge.budgets);
         let deps = EngineDeps {

@@ -106,38 +106,27 @@ pub struct LockedStore {
     pub lock: Option<File>,
 }
 
-/// Locks the store and opens it. The lock comes first, since opening changes tables, which must not happen under a
-/// running server.
-pub async fn lock_store(location: &Location, clock: &Clock, purpose: Purpose) -> Result<LockedStore, BootError> {
-    lock_store_as(location, clock, purpose, LockMode::Exclusive).await
-}
-
-async fn lock_store_as(
+/// Locks the store and opens it, for this process alone or, on PostgreSQL, together with other servers. The lock comes
+/// first, since opening changes tables, which must not happen under a running server.
+pub async fn lock_store(
     location: &Location,
     clock: &Clock,
     purpose: Purpose,
     mode: LockMode,
 ) -> Result<LockedStore, BootError> {
     location.inspect(purpose).await?;
-    let lock = take_lock(location, clock, purpose, mode).await?;
+    let mut lock = take_lock(location, clock, purpose, mode).await?;
     let store = Store::open_locked(location, &lock, purpose).await?;
+    if mode == LockMode::Shared {
+        lock.share().await?;
+    }
     let (journal, lock) = store.locked_journal(lock, APPLY_VERSION).await?;
     Ok(LockedStore { store, journal, lock })
 }
 
-/// Locks the store and loads every tenant, the keys and the administrator's token.
+/// Locks the store as a server, and loads every tenant, the keys and the administrator's token.
 pub async fn boot(location: &Location, given: GivenTokens<'_>, clock: &Clock) -> Result<Booted, BootError> {
-    boot_as(location, given, clock, LockMode::Exclusive).await
-}
-
-/// Works as [`boot`], with the lock in this mode.
-pub async fn boot_as(
-    location: &Location,
-    given: GivenTokens<'_>,
-    clock: &Clock,
-    mode: LockMode,
-) -> Result<Booted, BootError> {
-    let LockedStore { store, mut journal, lock } = lock_store_as(location, clock, Purpose::Make, mode).await?;
+    let LockedStore { store, mut journal, lock } = lock_store(location, clock, Purpose::Make, LockMode::Shared).await?;
     check_clock(&mut journal, clock).await?;
     let LoadedTenants { loaded, quarantined } = load(&store, &mut journal).await?;
     gauge!("rollcall_quarantined_tenants").set(quarantined.len() as f64);

@@ -6,7 +6,7 @@
 
 # Matches more characters of a secret than lists may show, in plain text or in base64. Each kind of secret has its own
 # prefix (src/auth/secret.rs).
-SECRETS_PATTERN='(rk|rt|ra|dt|wl)_[0-9a-f]{9,}|(cmtf|cnRf|cmFf|ZHRf|d2xf)[A-Za-z0-9+/]{12,}'
+SECRETS_PATTERN='(rk|rt|ra|dt|wl|lt)_[0-9a-f]{9,}|(cmtf|cnRf|cmFf|ZHRf|d2xf|bHRf)[A-Za-z0-9+/]{12,}'
 SECRETS_PLANTED='^rk_c0ffee'
 SECRETS_PLANTED_COUNT=4
 

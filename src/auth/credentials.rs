@@ -86,9 +86,9 @@ impl Credentials {
     }
 
     /// Authenticates the caller that a ticket was made for, as [`Credentials::caller`] does with its credential.
-    pub fn issuer(
+    pub fn issuer<P>(
         &self,
-        ticket: &Redeemed,
+        ticket: &Redeemed<P>,
         rights_now: impl FnOnce(TenantId, LoggedIn) -> Result<Option<UserRights>, Fault>,
     ) -> Result<Caller, Fault> {
         self.authenticate(ticket.credential, rights_now)

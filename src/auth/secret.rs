@@ -62,6 +62,17 @@ pub fn hash_of_ticket(text: &str) -> Option<[u8; 32]> {
     has_form(text, &["dt_"]).then(|| hash(text))
 }
 
+/// Hashes a text that has the form of a ticket of live queries; `None` for any other.
+pub fn hash_of_live_ticket(text: &str) -> Option<[u8; 32]> {
+    has_form(text, &["lt_"]).then(|| hash(text))
+}
+
+/// Hashes a ticket together with the query that it is bound to. Equal to no hash of a ticket alone.
+pub fn bound(ticket: &str, query: &str) -> [u8; 32] {
+    // No ticket has the character between them.
+    Sha256::new().chain_update(ticket).chain_update([0]).chain_update(query).finalize().into()
+}
+
 /// Hashes a text that has the form of a link's token; `None` for any other.
 pub fn hash_of_link(text: &str) -> Option<[u8; 32]> {
     has_form(text, &["wl_"]).then(|| hash(text))
@@ -79,13 +90,14 @@ mod tests {
 
     #[test]
     fn only_texts_in_the_form_of_a_secret_are_looked_up() {
-        for kind in ["rk", "rt", "dt", "ra", "wl"] {
+        for kind in ["rk", "rt", "dt", "ra", "wl", "lt"] {
             let made = Secret::generate(kind);
             let hash = Some(made.hash());
             let (credential, ticket) = (hash_of_credential(made.reveal()), hash_of_ticket(made.reveal()));
             assert_eq!(credential, hash.filter(|_| kind.starts_with('r') && kind != "ra"), "{kind}");
             assert_eq!(ticket, hash.filter(|_| kind == "dt"), "{kind}");
             assert_eq!(hash_of_link(made.reveal()), hash.filter(|_| kind == "wl"), "{kind}");
+            assert_eq!(hash_of_live_ticket(made.reveal()), hash.filter(|_| kind == "lt"), "{kind}");
             for other in [&made.reveal()[1..], &made.reveal().to_uppercase(), &format!("{}0", made.reveal()), "", kind]
             {
                 assert_eq!((hash_of_credential(other), hash_of_ticket(other)), (None, None), "{other}");
@@ -99,6 +111,15 @@ mod tests {
         assert_ne!(a.reveal(), b.reveal());
         assert_eq!(a.reveal().len(), 67);
         assert!(a.reveal().starts_with(&a.prefix()) && a.prefix().len() == VISIBLE_CHARS);
+    }
+
+    #[test]
+    fn a_bound_ticket_has_another_hash_for_each_query() {
+        let ticket = Secret::generate("lt");
+        let of = |query: &str| bound(ticket.reveal(), query);
+        assert_eq!(of("by=skill"), of("by=skill"));
+        assert!([of(""), of("by=group"), ticket.hash()].iter().all(|other| *other != of("by=skill")));
+        assert_ne!(of(""), ticket.hash());
     }
 
     #[test]

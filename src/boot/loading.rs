@@ -36,15 +36,17 @@ type Decoded = (TenantId, Result<State, String>);
 
 /// Loads every tenant. Fails if the store fails; errors in one tenant's data go to [`LoadedTenants::quarantined`].
 pub async fn load(store: &Store, journal: &mut Journal) -> Result<LoadedTenants, BootError> {
-    let heads = journal.heads().await?;
-    let mut ids: Vec<TenantId> = heads.keys().copied().collect();
+    let mut ids: Vec<TenantId> = journal.heads().await?.into_keys().collect();
     ids.sort_unstable();
     let mut tenants = LoadedTenants::default();
     for tenant in store.tenants_without_head().await? {
         let reason = "its position is missing while entries or a checkpoint are there: the store lost rows";
         tenants.quarantined.insert(tenant, reason.to_owned());
     }
-    for (tenant, decoded) in load_checkpoints(store, &ids).await? {
+    let checkpoints = load_checkpoints(store, &ids).await?;
+    // Read after the checkpoints: other servers may append and write checkpoints meanwhile, which are never beyond the head.
+    let heads = journal.heads().await?;
+    for (tenant, decoded) in checkpoints {
         match decoded {
             // Checkpoints are read by ranges of tenants, so that those of tenants without a head come along: deleted ones,
             // and those in quarantine.
@@ -57,7 +59,16 @@ pub async fn load(store: &Store, journal: &mut Journal) -> Result<LoadedTenants,
         if tenants.quarantined.contains_key(&tenant) {
             continue;
         }
-        match catch_up_to(&mut tenants.loaded, journal, tenant, head).await {
+        let mut caught_up = catch_up_to(&mut tenants.loaded, journal, tenant, head).await;
+        if matches!(caught_up, Err(BootError::Replay(ReplayError::Gap(_)))) {
+            // Another server may have written a newer checkpoint since, and deleted the entries that it has.
+            if let Some(state) = newer(store, &tenants.loaded, tenant).await? {
+                tenants.loaded.states.insert(tenant, state);
+                let head = journal.heads_of(&[tenant]).await?.remove(&tenant).unwrap_or(head);
+                caught_up = catch_up_to(&mut tenants.loaded, journal, tenant, head).await;
+            }
+        }
+        match caught_up {
             Ok(()) => {}
             Err(error) if error.is_of_tenant() => {
                 tenants.loaded.states.remove(&tenant);
@@ -70,6 +81,21 @@ pub async fn load(store: &Store, journal: &mut Journal) -> Result<LoadedTenants,
         tracing::error!(%tenant, reason, "a tenant cannot be loaded; the others are served without it");
     }
     Ok(tenants)
+}
+
+/// Loads a tenant's checkpoint again; `None` unless it can be read and is beyond the state.
+async fn newer(store: &Store, loaded: &Loaded, tenant: TenantId) -> Result<Option<State>, BootError> {
+    let position = loaded.states.get(&tenant).map_or(0, State::position);
+    let stored = match store.load_checkpoint(tenant).await {
+        Err(error) if error.is_of_content() => None,
+        stored => stored?.filter(|stored| stored.position > position),
+    };
+    let state = stored.and_then(|stored| {
+        let mut state = State::load(tenant, stored.position, stored.rows).ok()?;
+        state.set_batch(stored.batch);
+        Some(state)
+    });
+    Ok(state)
 }
 
 async fn catch_up_to(

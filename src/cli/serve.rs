@@ -15,7 +15,6 @@ use crate::domain::settings::base_path::BasePath;
 use crate::http::listener::base_path;
 use crate::http::tls::TlsFiles;
 use crate::http::{Edge, listener};
-use crate::journal::LockMode;
 use crate::store::{Location, private};
 use crate::telemetry;
 
@@ -94,7 +93,6 @@ async fn build(args: &ServeArgs, checked: Checked) -> Result<App, Failure> {
         tls,
         admin_token,
         metrics_token,
-        lock: LockMode::Exclusive,
         limits: args.limits(),
         edge,
         tenant_limits: args.tenant_limits(),

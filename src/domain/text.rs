@@ -17,6 +17,11 @@ pub fn is_label(text: &str) -> bool {
     is_name(text) && !text.chars().any(is_control)
 }
 
+/// Returns true if `text` is a heading: as [`is_label`], but with a limit in characters, whatever their bytes.
+pub fn is_heading(text: &str, most_characters: usize) -> bool {
+    !text.is_empty() && text.chars().count() <= most_characters && !text.chars().any(is_control)
+}
+
 /// Description of the texts that [`is_label`] accepts, as a predicate.
 pub const LABEL_WANTED: &str = "must be 1 to 256 bytes without control characters";
 
@@ -56,6 +61,8 @@ mod tests {
             assert_eq!(printable(text), printed);
             assert_eq!(is_label(text), text == printed, "{text:?}");
         }
+        assert!(is_heading(&"\u{1f642}".repeat(80), 80) && !is_heading(&"x".repeat(81), 80));
+        assert!(!is_heading("", 80) && !is_heading("a\0", 80));
         assert!(!is_label("") && !is_label(&"x".repeat(NAME_MAX + 1)) && is_name("a\tb"));
     }
 }

@@ -13,7 +13,7 @@ use super::health::Ownership;
 use super::replay::in_time;
 use crate::clock::Clock;
 use crate::domain::{TenantId, Time};
-use crate::journal::{Appended, Batch, ClockBounds, Draft, Head, Journal, JournalError, Placement};
+use crate::journal::{Appended, Batch, Claim, ClockBounds, Draft, Head, Journal, JournalError, Placement, Round};
 
 /// The longest wait for an append; each MiB of JSON adds a second.
 const APPEND_TIMEOUT: Duration = Duration::from_secs(2);
@@ -163,9 +163,9 @@ impl Appender {
         in_time(compare_clocks(&mut self.journal, &self.clock)).await
     }
 
-    /// Commits a small write within a time limit.
-    pub async fn probe(&mut self) -> Result<(), JournalError> {
-        in_time(self.journal.probe()).await
+    /// Commits a small write within a time limit, by which this server renews and claims duties.
+    pub async fn round(&mut self, claim: &Claim) -> Result<Round, JournalError> {
+        in_time(self.journal.round(claim)).await
     }
 
     /// The interval at which a server commits a small write.

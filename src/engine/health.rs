@@ -21,6 +21,9 @@ const FAILURE_PERIOD: Duration = Duration::from_secs(10);
 /// or a follower confirms, since a single slow answer is no outage.
 const UNCONFIRMED: Duration = Duration::from_secs(2);
 
+/// The longest wait of a write for a confirmation: one second, less the time for the append and 100 ms for the response.
+const CONFIRMATION_TIMEOUT: Duration = Duration::from_millis(500);
+
 /// The time without a confirmation up to which a state that was confirmed is good enough for reads, where no server has a
 /// newer one, as while PostgreSQL fails over.
 const STALE: Duration = Duration::from_secs(60);
@@ -196,10 +199,19 @@ impl Health {
         self.looks.as_ref().map_or_else(|| self.answer_age_ms(), |looks| looks.staleness_ms(tenant, position))
     }
 
-    /// Returns [`Fault::Unavailable`] if a server that follows others has not confirmed the heads for two seconds.
-    pub(super) fn reject_unconfirmed(&self) -> Result<(), Fault> {
-        let is_old = self.looks.as_ref().is_some_and(|looks| looks.unconfirmed_ms() >= millis(UNCONFIRMED));
-        if is_old { Err(Fault::Unavailable("the store has not confirmed the state")) } else { Ok(()) }
+    /// Waits until a server that follows others has confirmed the heads within the last two seconds: one that was paused
+    /// does so in a moment.
+    ///
+    /// [`Fault::Unavailable`] if it does not.
+    pub(super) async fn until_confirmed(&self) -> Result<(), Fault> {
+        let Some(looks) = &self.looks else { return Ok(()) };
+        let confirmed = async {
+            while looks.unconfirmed_ms() >= millis(UNCONFIRMED) {
+                tokio::time::sleep(VERDICT_INTERVAL).await;
+            }
+        };
+        let late = |_| Fault::Unavailable("the store has not confirmed the state");
+        tokio::time::timeout(CONFIRMATION_TIMEOUT, confirmed).await.map_err(late)
     }
 
     /// Returns the milliseconds since the journal last answered.
@@ -211,31 +223,36 @@ impl Health {
     /// Returns the reason why the service is not ready; `None` if the engine runs, holds the lock, had its state
     /// confirmed by the journal within the last two seconds, and the store committed a write within these.
     pub fn obstacle(&self) -> Option<String> {
+        if let Some(reason) = self.not_serving() {
+            return Some(reason);
+        }
         let failed = self.failed.load(Ordering::Acquire);
         let is_failing = failed > 0 && millis(self.clock.monotonic()) < failed + millis(FAILURE_PERIOD);
-        let unconfirmed = self.unconfirmed_for(UNCONFIRMED);
-        if unconfirmed.is_some() {
-            unconfirmed
-        } else if is_failing || self.write_age() >= UNWRITTEN {
-            Some(String::from("the store answers, and does not accept writes"))
-        } else {
-            None
+        let is_unwritten = self.write_age() >= UNWRITTEN;
+        // Before the age of the state: where others append, the commit that confirms a look is refused as well.
+        if self.refused.load(Ordering::Acquire) && is_unwritten {
+            return Some(String::from(REFUSED));
         }
+        self.unconfirmed_for(UNCONFIRMED).or_else(|| (is_failing || is_unwritten).then(|| String::from(REFUSED)))
     }
 
-    /// Returns the reason why the service should not even answer reads from an older state: it is not the store's server,
-    /// or the state was never confirmed, or not within the last minute. `None` also while the store is away.
+    /// Returns the reason why the service should not even answer reads from an older state: it is not a server of the
+    /// store, or the state was never confirmed, or not within the last minute. `None` also while the store is away.
     pub fn obstacle_to_reads(&self) -> Option<String> {
-        self.unconfirmed_for(STALE)
+        self.not_serving().or_else(|| self.unconfirmed_for(STALE))
+    }
+
+    /// Returns the reason why this is not a server of the store; `None` if it is one, as far as is known.
+    fn not_serving(&self) -> Option<String> {
+        match self.ownership() {
+            Ownership::Taken => Some(String::from(TAKEN)),
+            Ownership::Lost => Some(String::from("the store's lock was lost")),
+            Ownership::Held | Ownership::Unknown => None,
+        }
     }
 
     /// Returns the reason why no state was confirmed within the time `limit`; `None` if one was.
     fn unconfirmed_for(&self, limit: Duration) -> Option<String> {
-        match self.ownership() {
-            Ownership::Taken => return Some(String::from(TAKEN)),
-            Ownership::Lost => return Some(String::from("the store's lock was lost")),
-            Ownership::Held | Ownership::Unknown => {}
-        }
         let is_unknown = self.looks.as_ref().is_some_and(|looks| !looks.is_confirmed());
         let staleness_ms = self.staleness_ms();
         let is_old = !self.running.load(Ordering::Acquire) || is_unknown || staleness_ms >= millis(limit);
@@ -243,6 +260,8 @@ impl Health {
     }
 }
 
+/// The reason why a server is not ready whose store commits nothing.
+const REFUSED: &str = "the store answers, and does not accept writes";
 /// The reason with which requests are rejected while another server has the store.
 const TAKEN: &str = "another server is running on this store";
 

@@ -3,6 +3,7 @@
 
 mod appender;
 mod checkpoints;
+mod duties;
 mod finality;
 mod first_outcomes;
 mod following;
@@ -40,7 +41,9 @@ use crate::limits::{Budget, Budgets};
 use crate::store::{Store, TenantReads};
 use appender::Appender;
 use checkpoints::Checkpoints;
+use duties::Duties;
 use following::{Confirmations, FollowerParts, Links};
+use leases::KeeperParts;
 use queue::FairQueue;
 use queue::shares::Load;
 use reader::ReaderParts;
@@ -136,7 +139,11 @@ pub fn build(mut loaded: Loaded, deps: EngineDeps) -> EngineHandles {
     let heartbeats = || store.heartbeats(journal.replica());
     let (stored, kept) = (heartbeats(), heartbeats());
     let leases = Arc::new(LeaseTable::new(clock.clone(), kept.is_some()));
-    let keeper = kept.map(|table| Keeper::new(table, leases.clone(), health.clone(), clock.clone()));
+    let duties = Arc::new(Duties::new(clock.clone(), followed.is_none()));
+    let keeper = kept.map(|table| {
+        let parts = KeeperParts { leases: leases.clone(), health: health.clone(), duties: duties.clone() };
+        Keeper::new(table, parts, clock.clone())
+    });
     let (removals, captures) = (Arc::new(Removals::default()), Arc::new(Captures::default()));
     let submitter = Submitter::new(SubmitterParts {
         queue: queue.clone(),
@@ -176,7 +183,8 @@ pub fn build(mut loaded: Loaded, deps: EngineDeps) -> EngineHandles {
         heartbeats: stored,
         health,
         store: store.clone(),
-        checkpoints: Checkpoints::new(store, clock.clone(), lifecycle.clone(), limits),
+        checkpoints: Checkpoints::new(store, duties.clone(), clock.clone(), lifecycle.clone(), limits),
+        duties,
         lifecycle,
         clock,
         takes_turns,

@@ -146,29 +146,58 @@ pub(super) async fn load_again(
     tenant: TenantId,
     position: u64,
 ) -> Result<Option<State>, JournalError> {
+    let loaded = load_stored(store, lifecycle, tenant).await?;
+    Ok(loaded.ok().flatten().filter(|state| state.position() > position))
+}
+
+/// Loads a tenant again whose state has entries that the journal lost: from its checkpoint, or from the journal's beginning
+/// without one. The inner error is the reason why the tenant cannot be served.
+pub(super) async fn reload(
+    journal: &mut Journal,
+    store: &Store,
+    lifecycle: &Lifecycle,
+    tenant: TenantId,
+) -> Result<Result<State, String>, JournalError> {
+    let state = match load_stored(store, lifecycle, tenant).await? {
+        Ok(stored) => stored.unwrap_or_else(|| State::new(tenant)),
+        Err(reason) => return Ok(Err(reason)),
+    };
+    // Read after the checkpoint, which is never beyond the head that its transaction found.
+    let heads = in_time(journal.heads_of(&[tenant])).await?;
+    let head = heads.get(&tenant).map_or(0, |head| head.seq);
+    if state.position() > head {
+        return Ok(Err(format!("the journal ends at {head}, before the checkpoint at {}", state.position())));
+    }
+    Ok(Ok(state))
+}
+
+/// Loads a tenant's checkpoint; `None` if it has none. The inner error is the reason why it cannot be read.
+async fn load_stored(
+    store: &Store,
+    lifecycle: &Lifecycle,
+    tenant: TenantId,
+) -> Result<Result<Option<State>, String>, JournalError> {
+    let unreadable = |error: String| {
+        tracing::error!(error, %tenant, "the tenant's checkpoint cannot be read");
+        Ok(Err(error))
+    };
     let stored = match tokio::time::timeout(LOAD_TIMEOUT, store.load_checkpoint(tenant)).await {
-        Ok(Ok(stored)) => stored,
+        Ok(Ok(Some(stored))) => stored,
+        Ok(Ok(None)) => return Ok(Ok(None)),
         Ok(Err(StoreError::Sql(error))) if !StoreError::is_content(&error) => return Err(error.into()),
-        Ok(Err(error)) => {
-            tracing::error!(%error, %tenant, "the tenant's checkpoint cannot be read");
-            None
-        }
+        Ok(Err(error)) => return unreadable(error.to_string()),
         Err(_) => return Err(JournalError::TimedOut),
     };
-    let Some(stored) = stored.filter(|stored| stored.position > position) else { return Ok(None) };
     let StoredCheckpoint { position, batch, rows } = stored;
     // Decoding takes a core for a while.
     let decoding = lifecycle.spawn_blocking((), move || State::load(tenant, position, rows));
-    match decoding.await.map(|decoded| decoded.map_err(|error| error.to_string())) {
+    match decoding.await {
         Ok(Ok(mut state)) => {
             state.set_batch(batch);
-            Ok(Some(state))
+            Ok(Ok(Some(state)))
         }
-        Ok(Err(error)) => {
-            tracing::error!(error, %tenant, "the tenant's checkpoint cannot be read");
-            Ok(None)
-        }
-        Err(_) => Ok(None),
+        Ok(Err(error)) => unreadable(error.to_string()),
+        Err(error) => unreadable(error.to_string()),
     }
 }
 

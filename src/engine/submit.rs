@@ -138,7 +138,7 @@ impl Submitter {
         if self.0.health.is_away() {
             return Err(Fault::Unavailable("the store is unavailable"));
         }
-        self.0.health.reject_unconfirmed()?;
+        self.0.health.until_confirmed().await?;
         let view = self.0.views.tenant(tenant).view();
         finality::mark(tenant, &mut events, &view, &self.0.reads).await?;
         // Dropped before the wait below: a held view keeps a copy of every block that changes meanwhile.

@@ -171,18 +171,19 @@ impl Tenants {
         }
     }
 
-    /// Replaces a tenant's state by one from a checkpoint, if that is newer. Its pending entries are applied before, to
-    /// answer their requests.
-    pub fn replace(&mut self, tenant: TenantId, loaded: State) {
+    /// Replaces a tenant's state by one from a checkpoint, if that is newer or the state has entries that the store lost.
+    /// Its pending entries are applied before, to answer their requests. Returns true if the state was replaced.
+    pub fn replace(&mut self, tenant: TenantId, loaded: State, is_lost: bool) -> bool {
         while self.is_busy(tenant) {
             if let Err(gap) = self.work_on(tenant, usize::MAX) {
-                return self.quarantine(tenant, &gap.to_string());
+                self.quarantine(tenant, &gap.to_string());
+                return false;
             }
         }
         self.ring.retain(|other| *other != tenant);
         self.answer_repeats(tenant);
-        if self.is_absent(tenant) || self.end(tenant).seq >= loaded.position() {
-            return;
+        if self.is_absent(tenant) || (!is_lost && self.end(tenant).seq >= loaded.position()) {
+            return false;
         }
         let of = |lease: &Lease| (lease.user, lease.session.clone(), lease.opened);
         let before = self.states.get(&tenant).map(State::open_sessions).unwrap_or_default();
@@ -200,6 +201,7 @@ impl Tenants {
         self.first_outcomes.begin(tenant, loaded.recorded());
         self.states.insert(tenant, loaded);
         self.backlogs.entry(tenant).or_default().is_touched = true;
+        true
     }
 
     /// Counts an event's result and records it with the event's request. The last result of a request makes it wait for
@@ -395,7 +397,8 @@ impl Tenants {
     }
 
     /// Opens every open session of the states in the lease table, with what is left of its lease by the store, else with a
-    /// full term. What the store has of other sessions is deleted: they ended.
+    /// full term. What the store has of other sessions is deleted, since they ended; unless another server may have opened
+    /// them by an entry that the state does not have yet.
     pub fn open_leases(&self, mut ages: StoredAges) {
         for (tenant, state) in &self.states {
             for lease in state.open_sessions() {
@@ -404,7 +407,9 @@ impl Tenants {
                 self.leases.resume(*tenant, lease, age);
             }
         }
-        ages.into_keys().for_each(|ended| self.leases.forget(ended));
+        let is_older =
+            |of: &Incarnation| self.states.get(&of.tenant).is_some_and(|state| of.opened <= state.position());
+        ages.into_keys().filter(is_older).for_each(|ended| self.leases.forget(ended));
     }
 }
 

@@ -16,6 +16,7 @@ use alone::Alone;
 
 use super::appender::{AppendResult, Appender, DraftOutcome, UnknownAppend};
 use super::checkpoints::Checkpoints;
+use super::duties::{Duties, Others};
 use super::following::Links;
 use super::health::Health;
 use super::leases::{LeaseTable, stored_ages};
@@ -64,6 +65,8 @@ pub struct Engine {
     /// The store, for the checkpoint of a tenant that fell behind.
     store: Store,
     checkpoints: Checkpoints,
+    duties: Arc<Duties>,
+    others: Others,
     /// False if turns are not bounded by their duration, as a control for measurements.
     takes_turns: bool,
     pace: Pace,
@@ -90,14 +93,16 @@ pub(super) struct EngineParts {
     pub lifecycle: Lifecycle,
     pub store: Store,
     pub checkpoints: Checkpoints,
+    pub duties: Arc<Duties>,
     pub takes_turns: bool,
 }
 
 impl Engine {
     pub(super) fn new(parts: EngineParts) -> Self {
         let EngineParts { tenants, appender, queue, removals, captures, leases, health, .. } = parts;
-        let EngineParts { heartbeats, clock, lifecycle, store, checkpoints, takes_turns, links, .. } = parts;
+        let EngineParts { heartbeats, clock, lifecycle, store, checkpoints, duties, takes_turns, links, .. } = parts;
         let (pace, confirmed_at, are_clocks_apart) = (Pace::default(), clock.monotonic(), clock.is_apart());
+        let others = Others::new(duties.clone());
         let alone = Alone::new(&appender.journal, &links, &clock);
         Engine {
             tenants,
@@ -114,6 +119,8 @@ impl Engine {
             lifecycle,
             store,
             checkpoints,
+            duties,
+            others,
             takes_turns,
             pace,
             confirmed_at,
@@ -132,8 +139,8 @@ impl Engine {
         self.health.set_running(true);
         loop {
             let confirmation = self.confirmed_at + CONFIRM_INTERVAL;
-            // While the clocks are apart no lease ends, and one that is due would wake the engine without a pause.
-            let lease = self.leases.next().filter(|_| !self.are_clocks_apart);
+            // While no lease may be ended, one that is due would wake the engine without a pause.
+            let lease = self.leases.next().filter(|_| self.ends_leases());
             let deadline = lease.map_or(confirmation, |next| next.min(confirmation));
             tokio::select! {
                 // Stopping is checked first: if the store does not answer, each further turn takes seconds.
@@ -223,12 +230,16 @@ impl Engine {
             return;
         }
         self.probed_at = Some(now);
-        let probed = self.appender.probe().await;
+        let probed = self.appender.round(&self.others.claim(now)).await;
         if probed.is_err() {
             counter!("rollcall_failed_writes_total", "write" => "probe").increment(1);
         }
         match probed {
-            Ok(()) => self.health.note_write(),
+            Ok(round) => {
+                self.others.note(&round, now);
+                self.links.note_others(!round.others.is_empty());
+                self.health.note_write();
+            }
             Err(error) if self.appender.is_reported(&error) => self.health.note_refused_write(&error),
             Err(error) => drop(self.recover(None, &error, stopping).await),
         }
@@ -250,8 +261,7 @@ impl Engine {
     async fn write(&mut self, stopping: &CancellationToken) -> bool {
         // Before the queued events: under any load the session of a silent desk must end. Not while stopping, since the
         // next start does so as well, and not before the time is certain, at which it would be recorded.
-        let ends_leases = !stopping.is_cancelled() && !self.are_clocks_apart;
-        let mut items = if ends_leases { self.expired() } else { Vec::new() };
+        let mut items = if self.ends_leases() && !stopping.is_cancelled() { self.expired() } else { Vec::new() };
         let tenants = &self.tenants;
         let limit = if self.takes_turns { self.pace.work } else { TURN_WORK.1 };
         let alone = &self.alone;
@@ -272,6 +282,11 @@ impl Engine {
         self.tenants.apply_pending(until);
         self.pace.note(work, self.clock.monotonic() - began);
         is_answered
+    }
+
+    /// Returns true if this server may end leases: the time is certain, and the work is its duty.
+    fn ends_leases(&self) -> bool {
+        !self.are_clocks_apart && self.duties.ends_leases()
     }
 
     /// Makes the events that end expired leases.

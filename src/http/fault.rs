@@ -28,7 +28,7 @@ pub(super) struct Details<'a> {
 }
 
 /// Most problems listed in one response.
-const MAX_PROBLEMS: usize = 100;
+pub const MAX_PROBLEMS: usize = 100;
 
 /// A fault that is answered as problem details.
 #[derive(Debug)]

@@ -1,13 +1,16 @@
 //! The accept loop, which never stops accepting; timeouts for handshakes and headers; and a shutdown that waits for
-//! requests under way.
+//! requests under way. Connections of HTTP/2 are served in `http2`.
 
 pub mod base_path;
 pub mod handshake;
 mod headers;
 pub mod host;
+mod http2;
+mod preface;
 
 use std::convert::Infallible;
-use std::pin::pin;
+use std::future::pending;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +24,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
@@ -34,6 +38,7 @@ use super::connection::paced::Paced;
 use super::dialect::Dialect;
 use super::extract::Peer;
 use super::health;
+use super::tls::HTTP2;
 use crate::clock::Clock;
 use crate::domain::Fault;
 use crate::domain::settings::base_path::BasePath;
@@ -52,6 +57,8 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Most bytes of a request's line and headers.
 const HEAD_BYTES: usize = 32 * 1024;
+/// Most headers of a request, as the server has it for HTTP/1.1.
+const MAX_HEADERS: usize = 100;
 
 /// Most bytes of responses that a connection may hold in the kernel unsent. More would be memory that no budget counts, up
 /// to 4 MiB a connection whose client reads nothing, and beyond `net.ipv4.tcp_mem` the kernel slows every connection of
@@ -105,12 +112,13 @@ pub async fn serve(
             base_path: base_path.clone(),
             is_secure: tls.is_some(),
             leaving: stopping.clone(),
+            lifecycle: lifecycle.clone(),
         };
         let (tls, cut) = (tls.clone(), cut.clone());
         drop(lifecycle.spawn_tracked(under_way.track_future(async move {
             let serving = async {
                 match tls {
-                    None => requests.over(stream).await,
+                    None => requests.over_plain(stream).await,
                     // In the connection's own task: a slow handshake delays no other connection.
                     Some(tls) => {
                         if let Some(turns) = &tls.turns {
@@ -118,7 +126,12 @@ pub async fn serve(
                         }
                         if let Some(stream) = shake_hands(&tls, stream, &requests).await {
                             requests.connection.handshake_ended();
-                            requests.over(stream).await;
+                            let first = Box::pin(tokio::time::sleep(header_timeout));
+                            if stream.get_ref().1.alpn_protocol() == Some(HTTP2) {
+                                requests.over_http2(stream, first).await;
+                            } else {
+                                requests.over_http1(stream, first).await;
+                            }
                         }
                     }
                 }
@@ -164,21 +177,33 @@ struct Requests {
     is_secure: bool,
     /// Cancelled when the request under way is to be the connection's last.
     leaving: CancellationToken,
+    lifecycle: Lifecycle,
 }
 
+/// The end of the time for the headers of a connection's first request.
+type FirstHead = Pin<Box<Sleep>>;
+
 impl Requests {
-    /// Answers the requests that arrive on the stream until it ends.
-    async fn over<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) {
-        let Requests { router, peer, connection, header_timeout, write_clock, proxies, base_path, is_secure, leaving } =
-            self;
-        let stream = Paced::new(stream, connection.clone(), write_clock);
-        let service = service_fn(move |request: Request<Incoming>| {
-            let request = base_path::stripped(request, &base_path);
-            let client = client(peer, proxies.as_deref(), &request);
-            let request = request.map(|body| counted_body(body, &connection));
-            let answering = answer(router.clone(), request, client, connection.clone());
-            async move { answering.await.map(|response| headers::secured(response, is_secure)) }
-        });
+    /// Answers requests of the version with which the client begins: without TLS nothing else names it.
+    async fn over_plain(self, stream: Counted<TcpStream>) {
+        let mut first = Box::pin(tokio::time::sleep(self.header_timeout));
+        let begun = tokio::select! {
+            begun = preface::read(stream) => begun,
+            () = &mut first => return,
+            () = self.leaving.cancelled() => return,
+        };
+        match begun {
+            Ok((preface::Version::Http2, stream)) => self.over_http2(stream, first).await,
+            Ok((preface::Version::Http1, stream)) => self.over_http1(stream, first).await,
+            Err(error) => tracing::debug!(%error, "a connection ended badly"),
+        }
+    }
+
+    /// Answers the requests of HTTP/1.1 that arrive on the stream until it ends.
+    async fn over_http1<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S, mut first: FirstHead) {
+        let (header_timeout, leaving, accepted) = (self.header_timeout, self.leaving.clone(), self.connection.clone());
+        let stream = Paced::new(stream, accepted.clone(), self.write_clock.clone());
+        let service = service_fn(move |request: Request<Incoming>| self.answered(request));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(header_timeout)
@@ -186,8 +211,16 @@ impl Requests {
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
         let mut connection = pin!(connection);
+        // The server counts from its own first byte, which may be later than the client's.
+        let without_request = async {
+            first.as_mut().await;
+            if accepted.has_begun() {
+                pending::<()>().await;
+            }
+        };
         let ended = tokio::select! {
             ended = &mut connection => ended,
+            () = without_request => return,
             () = leaving.cancelled() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
@@ -196,6 +229,19 @@ impl Requests {
         if let Err(error) = ended {
             tracing::debug!(%error, "a connection ended badly");
         }
+    }
+
+    /// Answers one request.
+    fn answered(
+        &self,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Result<Response<Body>, Infallible>> + Send + use<> {
+        let request = base_path::stripped(request, &self.base_path);
+        let client = client(self.peer, self.proxies.as_deref(), &request);
+        let request = request.map(|body| counted_body(body, &self.connection));
+        let answering = answer(self.router.clone(), request, client, self.connection.clone());
+        let is_secure = self.is_secure;
+        async move { answering.await.map(|response| headers::secured(response, is_secure)) }
     }
 }
 
@@ -218,8 +264,10 @@ async fn answer(
 ) -> Result<Response<Body>, Infallible> {
     connection.written().await;
     let path = request.uri().path();
-    let is_admitted = connection.request_started(health::is_probe(path));
-    if head_bytes(&request) > HEAD_BYTES {
+    let head_bytes = head_bytes(&request);
+    let is_admitted = connection.request_started(head_bytes, health::is_probe(path));
+    // Over HTTP/1.1 the server counts the headers itself.
+    if head_bytes > HEAD_BYTES || request.headers().len() > MAX_HEADERS {
         return Ok(too_long_a_head());
     }
     if !is_admitted {

@@ -34,9 +34,12 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::auth::Tickets;
 use extract::params::unknown::{KnownParameters, RouteParameters};
 use graphql::GraphqlState;
+use live::LiveQueries;
 use native::desk::DeskState;
+use native::live::LiveState;
 use openapi::describe;
 use openapi::security::{ADMINISTRATOR, API_KEY, AUTH_TOKEN, BASIC, BEARER, KEY_IN_QUERY, METRICS};
 pub use state::{AppState, Edge, Handles};
@@ -44,12 +47,17 @@ pub use state::{AppState, Edge, Handles};
 /// Builds the router with every route. Unknown paths and unsupported methods are answered in the shape of the path's
 /// dialect.
 pub fn router(app: AppState) -> Router {
+    let (live, tickets) = (LiveQueries::new(app.clone()), Tickets::new(app.store(), app.clock()));
+    let graphql = GraphqlState::new(app.clone(), live.clone(), tickets.clone());
     let mut router = Router::from(described_routes())
-        .merge(Router::from(desk_routes()).with_state(DeskState::new(app.clone())))
-        .merge(graphql_routes(&app))
+        .merge(Router::from(desk_routes()).with_state(DeskState::new(app.clone(), tickets.clone())))
+        .merge(Router::from(live_routes()).with_state(LiveState { app: app.clone(), live, tickets }))
+        .merge(graphql_routes().with_state(graphql))
         // The base paths of the vendors' own hosts.
         .nest("/api/2", iadvize_rest().into())
         .nest("/v1", convoso().into())
+        .route("/", get(pages::home::page))
+        .route("/home/{hash}/{file}", get(pages::home::file))
         .route("/graphiql", get(pages::graphiql::page))
         .route("/graphiql/{file}", get(pages::graphiql::file))
         .route("/wallboard", get(pages::wallboard::page))
@@ -176,6 +184,13 @@ fn desk_routes() -> OpenApiRouter<DeskState> {
     ))
 }
 
+/// The plain event stream, and the tickets of live queries.
+fn live_routes() -> OpenApiRouter<LiveState> {
+    use native::{Live, live};
+    let routes = OpenApiRouter::new().routes(routes!(live::get_live)).routes(routes!(live::tickets::issue_live_ticket));
+    describe(Live::openapi(), &[BEARER, API_KEY], routes)
+}
+
 /// OAuth 2.0, at the paths that iAdvize's and Vonage's clients use.
 fn oauth() -> OpenApiRouter<AppState> {
     use oauth::{Description, authenticated, client_credentials, password_grant, revoke};
@@ -196,9 +211,7 @@ fn graphql_description() -> utoipa::openapi::OpenApi {
 
 /// GraphQL, which has an executor of its own. Its schema describes itself; the description of the REST routes has only
 /// the requests and answers that carry it ([`graphql::endpoint::Description`]).
-fn graphql_routes(app: &AppState) -> Router<AppState> {
+fn graphql_routes() -> Router<GraphqlState> {
     use graphql::endpoint::{graphql_by_body, graphql_by_query, wrong_method};
-    Router::new()
-        .route("/graphql", get(graphql_by_query).post(graphql_by_body).fallback(wrong_method))
-        .with_state(GraphqlState::new(app.clone()))
+    Router::new().route("/graphql", get(graphql_by_query).post(graphql_by_body).fallback(wrong_method))
 }

@@ -124,14 +124,18 @@ impl AppState {
         let hash = || credential.and_then(secret::hash_of_credential);
         let caller = self.authenticated(request, from_memory, hash).await?;
         let caller = caller.map_err(|fault| self.refuse(request, fault))?;
-        let tenant = caller.tenant();
+        self.admit(request, caller.tenant())?;
+        // Last, so that requests to a quarantined tenant count against its rate as well.
+        self.in_service(caller.tenant())?;
+        Ok(caller)
+    }
+
+    /// Takes the permits of a request of a tenant.
+    pub fn admit(&self, request: &RequestContext, tenant: TenantId) -> Result<(), Fault> {
         request.authenticated(tenant, || {
             self.answers().map_or(Ok(()), |answers| answers.check(Owner::Tenant(tenant)))?;
             self.0.handles.tenants.enter(tenant)
-        })?;
-        // Last, so that requests to a quarantined tenant count against its rate as well.
-        self.in_service(tenant)?;
-        Ok(caller)
+        })
     }
 
     /// Authenticates a caller again: a connection may outlive the credential that it was opened with.
@@ -141,9 +145,24 @@ impl AppState {
         self.credentials().revalidate(caller.caller(), rights_now)?.authorize()
     }
 
+    /// Uses a ticket, and authenticates the caller that it was made for. A ticket that is not valid counts as a request
+    /// without a valid credential.
+    pub async fn ticket_holder<P>(
+        &self,
+        request: &RequestContext,
+        using: impl Future<Output = Result<Redeemed<P>, Fault>>,
+    ) -> Result<(Caller, P), Fault> {
+        self.throttle().look_up(request.peer().0)?;
+        let redeemed = using.await.map_err(|fault| match fault {
+            Fault::CredentialInvalid => self.refuse(request, fault),
+            fault => fault,
+        })?;
+        Ok((self.issuer(request, &redeemed).await?, redeemed.pass))
+    }
+
     /// Authenticates the caller that a ticket was made for, by the credential that it was made with. Looks it up as
     /// [`AppState::caller`] does.
-    pub async fn issuer(&self, request: &RequestContext, ticket: &Redeemed) -> Result<Caller, Fault> {
+    async fn issuer<P>(&self, request: &RequestContext, ticket: &Redeemed<P>) -> Result<Caller, Fault> {
         let from_memory = || self.credentials().issuer(ticket, |tenant, user| self.rights_now(tenant, user));
         let caller = self.authenticated(request, from_memory, || Some(*ticket.credential())).await??;
         self.in_service(caller.tenant())?;

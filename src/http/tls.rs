@@ -20,6 +20,9 @@ use crate::clock::Clock;
 /// Interval at which the files are read again. Certificates are renewed days before they expire, so a minute suffices.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(60);
 
+/// The name of HTTP/2 in the negotiation of TLS (ALPN).
+pub const HTTP2: &[u8] = b"h2";
+
 /// Paths of a certificate and its private key, in PEM.
 #[derive(Clone, Debug)]
 pub struct TlsFiles {
@@ -67,7 +70,7 @@ impl ResolvesServerCert for Current {
 }
 
 impl Tls {
-    /// Reads the files and builds an acceptor for HTTP/1.1.
+    /// Reads the files and builds an acceptor for HTTP/2 and HTTP/1.1.
     pub async fn load(files: TlsFiles) -> Result<Self, TlsError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let read = files.read().await?;
@@ -75,8 +78,8 @@ impl Tls {
         let builder = ServerConfig::builder_with_provider(provider.clone());
         let builder = builder.with_safe_default_protocol_versions().map_err(TlsError::Pair)?;
         let mut config = builder.with_no_client_auth().with_cert_resolver(current.clone());
-        // The only version that is served, so that no client negotiates another.
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        // The versions that are served, so that no client negotiates another.
+        config.alpn_protocols = vec![HTTP2.to_vec(), b"http/1.1".to_vec()];
         // A client that resumes its session costs no signature, however many others have connected since.
         config.ticketer = aws_lc_rs::Ticketer::new().map_err(TlsError::Pair)?;
         Ok(Tls { files, read, provider, current, acceptor: TlsAcceptor::from(Arc::new(config)) })

@@ -5,6 +5,7 @@
 //! an event id is placed once within the dedupe window; the result of [`Journal::append`] is durable when it is
 //! returned.
 
+mod duties;
 pub mod postgres;
 pub mod sqlite;
 
@@ -15,6 +16,7 @@ use uuid::Uuid;
 
 use crate::domain::{Entry, Event, TenantId, Time};
 
+pub use duties::{Claim, Duty, Round};
 pub use postgres::{PostgresJournal, Sessions, Signal, Signals, TAKEOVER_PAUSE};
 pub use sqlite::SqliteJournal;
 
@@ -168,14 +170,12 @@ fn is_content(error: &sqlx::Error) -> bool {
     }
 }
 
-/// The way in which a server holds the lock of a store on PostgreSQL.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// The way in which a process holds the lock of a store on PostgreSQL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LockMode {
-    /// For itself alone: no other server runs on the store.
-    #[default]
+    /// For itself alone: no server runs on the store. Servers of older releases hold it so.
     Exclusive,
-    /// Together with other servers, each of which follows the entries of the others. No setting chooses it yet: what one
-    /// server does for all, such as ending leases, is not shared out among several.
+    /// Together with other servers, each of which follows the entries of the others.
     Shared,
 }
 
@@ -240,6 +240,15 @@ impl Journal {
         match self {
             Journal::Sqlite(journal) => journal.probe().await,
             Journal::Postgres(journal) => journal.probe().await,
+        }
+    }
+
+    /// Commits a small write as [`Journal::probe`] does, and renews and claims the duties of this server. One that has the
+    /// store for itself holds all of them.
+    pub async fn round(&mut self, claim: &Claim) -> Result<Round, JournalError> {
+        match self {
+            Journal::Postgres(journal) if journal.lock == Some(LockMode::Shared) => journal.round(claim).await,
+            Journal::Sqlite(_) | Journal::Postgres(_) => self.probe().await.map(|()| Round::alone()),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The journal on PostgreSQL: one statement and one round trip per batch, on a connection of its own.
 
+mod duties;
 mod looks;
 mod sessions;
 mod signals;
@@ -20,8 +21,8 @@ use crate::domain::{EventId, TenantId, Time};
 pub use sessions::Sessions;
 pub use signals::{Signal, Signals};
 
-/// The key of the advisory lock that a server holds while it runs, so that a second one cannot start on the database.
-/// The digits spell "roll" in ASCII.
+/// The key of the advisory lock that a server holds while it runs: shared with other servers, so that nothing that needs the
+/// database alone begins meanwhile. The digits spell "roll" in ASCII.
 const SERVER_LOCK: i64 = 0x726f_6c6c;
 
 /// The pause after the lock was taken from a server that did not end in an orderly way, and may still run. It notices
@@ -162,6 +163,15 @@ impl PostgresJournal {
         sqlx::query_scalar(lock).bind(SERVER_LOCK).fetch_one(connection).await
     }
 
+    /// Takes the lock in shared mode on a connection that has it exclusively, then lets go of the latter.
+    pub async fn share_lock(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        // One after the other: a session's own locks do not exclude each other.
+        for step in ["SELECT pg_advisory_lock_shared($1)", "SELECT pg_advisory_unlock($1)"] {
+            sqlx::query(step).bind(SERVER_LOCK).execute(&mut *connection).await?;
+        }
+        Ok(())
+    }
+
     /// Returns true if a session has the server's lock. It is not taken here, not even for a moment: a server that lost it
     /// would take that for another server.
     pub async fn is_taken(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
@@ -241,7 +251,7 @@ impl PostgresJournal {
     pub(super) async fn probe(&mut self) -> Result<(), JournalError> {
         let probe = sqlx::query(
             "WITH gone AS (DELETE FROM replica WHERE id <> $1 AND $2)
-             INSERT INTO replica VALUES ($1, 1) ON CONFLICT (id) DO UPDATE SET turns = replica.turns + 1",
+             INSERT INTO replica (id, turns) VALUES ($1, 1) ON CONFLICT (id) DO UPDATE SET turns = replica.turns + 1",
         );
         let is_alone = self.lock == Some(LockMode::Exclusive);
         let mut session = self.session()?;

@@ -13,6 +13,9 @@ use crate::domain::event::Rejection;
 use crate::domain::filter::Clause;
 use crate::domain::{EntityRef, Filter, Time, UserRef};
 
+/// The kind of users among the values of filters.
+const USER: &str = "user";
+
 /// A board as it was put.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredBoard {
@@ -37,6 +40,13 @@ pub struct UnknownValue<'f> {
     pub kind: String,
     /// The value as it was given.
     pub value: &'f str,
+}
+
+impl UnknownValue<'_> {
+    /// Returns true if the value named a user.
+    pub fn is_user(&self) -> bool {
+        self.kind == USER
+    }
 }
 
 impl Boards {
@@ -147,7 +157,7 @@ pub fn resolve<'f>(directory: &Directory, filters: &'f Filters) -> (Filter, Vec<
             let user = |(at, user): (usize, Option<UserRef>)| {
                 let id = user.and_then(|user| directory.profile_of(&user)).map(|profile| profile.id);
                 id.unwrap_or_else(|| {
-                    note(at, "user");
+                    note(at, USER);
                     // The id of nothing: a clause without values would select all users.
                     0
                 })

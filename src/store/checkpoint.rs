@@ -1,5 +1,7 @@
 //! Writes checkpoints of the states: in slices, and current as a whole or not at all.
 
+use std::collections::HashMap;
+
 use uuid::Uuid;
 
 use super::{Store, StoreError, postgres, sqlite};
@@ -17,6 +19,9 @@ pub struct CheckpointId {
     pub apply_version: u32,
     /// The id of the batch that appended the entry at the position, if known.
     pub batch: Option<Uuid>,
+    /// The position up to which the writer has forgotten which rows were changed: another checkpoint had them. If the stored
+    /// one is older than that, as after a restore, all rows are to be written.
+    pub since: u64,
 }
 
 /// A stored checkpoint.
@@ -48,18 +53,32 @@ impl CheckpointWriter {
         }
     }
 
-    /// Moves some staged rows of a current checkpoint to their table, or deletes some of an abandoned one. Only the
-    /// embedded store stages rows. Call it before the first slice and after the last, until it returns false.
+    /// Moves some staged rows of a current checkpoint to their table, or deletes some of an abandoned one: the embedded
+    /// store stages rows. On PostgreSQL it deletes some rows of an older checkpoint if all are to be written. Call it before
+    /// the first slice and after the last, until it returns false.
     pub async fn tidy(&mut self) -> Result<bool, StoreError> {
         match self {
             CheckpointWriter::Sqlite(writer) => writer.tidy().await,
-            CheckpointWriter::Postgres(_) => Ok(false),
+            CheckpointWriter::Postgres(writer) => writer.tidy().await,
+        }
+    }
+
+    /// Returns true if all rows of the state are to be written, since the stored checkpoint is older than
+    /// [`CheckpointId::since`].
+    pub fn is_whole(&self) -> bool {
+        match self {
+            // Its one server has forgotten only what it stored itself.
+            CheckpointWriter::Sqlite(_) => false,
+            CheckpointWriter::Postgres(writer) => writer.is_whole(),
         }
     }
 }
 
 impl Store {
     /// Begins a checkpoint. `None` if one of the same or a newer position is stored already.
+    ///
+    /// [`StoreError::OtherHistory`] if the journal on PostgreSQL does not have the entry of the checkpoint's position, or has
+    /// another one there.
     pub async fn begin_checkpoint(&self, mark: CheckpointId) -> Result<Option<CheckpointWriter>, StoreError> {
         Ok(match self {
             Store::Sqlite(store) => {
@@ -77,14 +96,25 @@ impl Store {
         matches!(self, Store::Sqlite(_))
     }
 
-    /// Writes a whole checkpoint in one transaction. Does nothing if one of the same or a newer position is stored.
+    /// Returns the positions of the stored checkpoints of these tenants, without those that have none.
+    pub async fn checkpoint_positions(&self, tenants: &[TenantId]) -> Result<HashMap<TenantId, u64>, StoreError> {
+        match self {
+            // Its one server writes all checkpoints itself.
+            Store::Sqlite(_) => Ok(HashMap::new()),
+            Store::Postgres(store) => store.checkpoint_positions(tenants).await,
+        }
+    }
+
+    /// Writes a checkpoint that has every row changed since the stored one, in one transaction. Does nothing if one of the
+    /// same or a newer position is stored.
     pub async fn write_checkpoint(
         &self,
         tenant: TenantId,
         apply_version: u32,
         checkpoint: &Checkpoint,
     ) -> Result<(), StoreError> {
-        let mark = CheckpointId { tenant, position: checkpoint.position, apply_version, batch: checkpoint.batch };
+        let Checkpoint { position, batch, .. } = *checkpoint;
+        let mark = CheckpointId { tenant, position, apply_version, batch, since: 0 };
         let Some(mut writer) = self.begin_checkpoint(mark).await? else { return Ok(()) };
         while writer.tidy().await? {}
         writer.write(checkpoint, true).await

@@ -1,18 +1,22 @@
-//! The lock that allows one server per store. It is released when the process ends, however it ends.
+//! The lock of a store's servers. An embedded store has one server. On PostgreSQL servers share the lock, and what needs the
+//! store alone, such as a migration or a server of an older release, takes it exclusively. It is released when the process
+//! ends, however it ends.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use sqlx::postgres::PgConnection;
 
+use super::migrations::Tables;
+use super::postgres::connect::First;
 use super::{Location, Purpose, Store, StoreError, postgres, private};
 use crate::journal::{Journal, JournalError, LockMode, PostgresJournal, SqliteJournal};
 
 /// The lock file's name within a folder.
 const LOCK_FILE: &str = "rollcall.lock";
 
-/// The lock of a store's only server. It is taken before migrations run, so that a second server cannot migrate the
-/// tables under a running one.
+/// The lock of a server. It is taken before migrations run, which need it exclusively, so that no server migrates the tables
+/// under a running one.
 #[derive(Debug)]
 pub enum ServerLock {
     /// A locked file in the store's folder.
@@ -22,14 +26,15 @@ pub enum ServerLock {
 }
 
 impl ServerLock {
-    /// Takes the lock. `None` if another server has it. Returns later, by a pause, if the last server on PostgreSQL did
-    /// not end in an orderly way. A database that cannot be opened for the purpose is an error; a folder is looked into by
-    /// [`Location::inspect`].
+    /// Takes the lock for this process alone. `None` if a server has it. Returns later, by a pause, if the last server on
+    /// PostgreSQL did not end in an orderly way. A database that cannot be opened for the purpose is an error; a folder is
+    /// looked into by [`Location::inspect`].
     pub async fn try_take(location: &Location, purpose: Purpose) -> Result<Option<Self>, StoreError> {
         Self::try_take_as(location, purpose, LockMode::Exclusive).await
     }
 
-    /// Works as [`ServerLock::try_take`], with the lock in this mode. A folder has one for one server only.
+    /// Works as [`ServerLock::try_take`], with the lock in this mode. A folder has one for one server only. Tables that are
+    /// to be migrated need the lock exclusively: [`ServerLock::share`] changes that afterwards.
     pub async fn try_take_as(
         location: &Location,
         purpose: Purpose,
@@ -38,7 +43,8 @@ impl ServerLock {
         match location {
             Location::Folder(folder) => Ok(try_folder(folder)?.map(ServerLock::Folder)),
             Location::Postgres(options) => {
-                let mut connection = postgres::connect::first(options, purpose).await?.connection;
+                let First { mut connection, tables, .. } = postgres::connect::first(options, purpose).await?;
+                let mode = if tables == Tables::Current { mode } else { LockMode::Exclusive };
                 if !PostgresJournal::try_lock(&mut connection, mode).await? {
                     return Ok(None);
                 }
@@ -49,6 +55,20 @@ impl ServerLock {
                 Ok(Some(ServerLock::Postgres(Box::new(connection), mode)))
             }
         }
+    }
+
+    /// Returns true if no other server can have the lock.
+    pub(super) fn is_exclusive(&self) -> bool {
+        !matches!(self, ServerLock::Postgres(_, LockMode::Shared))
+    }
+
+    /// Shares a lock on PostgreSQL with other servers from now on. At no moment it is not held.
+    pub async fn share(&mut self) -> Result<(), StoreError> {
+        if let ServerLock::Postgres(connection, mode @ LockMode::Exclusive) = self {
+            PostgresJournal::share_lock(connection).await?;
+            *mode = LockMode::Shared;
+        }
+        Ok(())
     }
 }
 

@@ -34,6 +34,7 @@ include!(
     "0014_shared",
     "0015_heartbeats",
     "0016_wallboard_link",
+    "0017_duties",
 );
 
 /// A migration's name, without the ending, and its statements.

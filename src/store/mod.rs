@@ -189,6 +189,12 @@ pub enum StoreError {
     /// The tables are of a newer release, or were changed.
     #[error("the store's tables are not of this release: {0}; run the release that made them, or restore a backup")]
     Foreign(String),
+    /// The journal does not have the entry that a checkpoint ends with: it lost history, and this server has not noticed.
+    #[error("the journal does not have the entry at {0} with which the checkpoint ends")]
+    OtherHistory(u64),
+    /// A checkpoint leaves out rows that the stored one, which is older than expected, does not have either.
+    #[error("the stored checkpoint is older than the one that this one follows")]
+    OlderCheckpoint,
     /// The tenant does not exist, or was deleted.
     #[error("the tenant {0} does not exist")]
     NoTenant(TenantId),
@@ -302,8 +308,8 @@ impl Store {
     }
 
     /// Opens the store for a process that holds the server's lock. Works as [`Store::open`] otherwise.
-    pub async fn open_locked(location: &Location, _lock: &ServerLock, purpose: Purpose) -> Result<Self, StoreError> {
-        Ok(Self::open_as(location, true, purpose).await?.0)
+    pub async fn open_locked(location: &Location, lock: &ServerLock, purpose: Purpose) -> Result<Self, StoreError> {
+        Ok(Self::open_as(location, lock.is_exclusive(), purpose).await?.0)
     }
 
     async fn open_as(location: &Location, is_locked: bool, purpose: Purpose) -> Result<(Self, bool), StoreError> {

@@ -15,8 +15,8 @@ pub struct TicketRecord {
     pub tenant: TenantId,
     /// SHA-256 of the credential that it was made with.
     pub credential: [u8; 32],
-    /// The integer id of the user whose desk it connects.
-    pub user: i64,
+    /// The integer id of the user whose desk it connects; `None` for a ticket of live queries.
+    pub user: Option<i64>,
     /// The only session that it opens; any if `None`.
     pub session: Option<Box<str>>,
     /// Time from which it is invalid.
@@ -38,8 +38,8 @@ impl Store {
 }
 
 impl TicketRows {
-    /// Adds a ticket. Returns false if the tenant has `most` tickets at `now` that are neither used nor expired. Several
-    /// calls at a time may each find the last place free.
+    /// Adds a ticket. Returns false if the tenant has `most` tickets of its kind, for desks or for live queries, that at
+    /// `now` are neither used nor expired. Several calls at a time may each find the last place free.
     pub async fn create(&self, ticket: &TicketRecord, now: Time, most: usize) -> Result<bool, StoreError> {
         self.0.create_ticket(ticket, now, most).await
     }
@@ -48,5 +48,10 @@ impl TicketRows {
     /// or has expired by `now`. A call with an unknown outcome can be repeated with the same id.
     pub async fn redeem(&self, hash: &[u8; 32], used_by: Uuid, now: Time) -> Result<Option<TicketRecord>, StoreError> {
         self.0.redeem_ticket(hash, used_by, now).await
+    }
+
+    /// Returns a ticket that is neither used nor expired at `now`, and leaves it so.
+    pub async fn find(&self, hash: &[u8; 32], now: Time) -> Result<Option<TicketRecord>, StoreError> {
+        self.0.find_ticket(hash, now).await
     }
 }

@@ -5,6 +5,7 @@ mod bodies;
 mod connections;
 mod graphql;
 mod headers;
+mod http2;
 mod notify;
 mod pools;
 mod settings;

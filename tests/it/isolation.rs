@@ -141,7 +141,7 @@ async fn answers_reveal_nothing_of_another_tenant(backend: Backend) {
         }
     }
     assert!(asked > 500, "{asked}");
-    for path in ["/livez", "/readyz", "/metrics", "/nowhere", "/graphiql", "/v1/tenants", "/v1/tenants/x/keys"] {
+    for path in ["/", "/livez", "/readyz", "/metrics", "/nowhere", "/graphiql", "/v1/tenants", "/v1/tenants/x/keys"] {
         for method in [Method::GET, Method::POST, Method::DELETE] {
             let request = api.request(method, path).bearer_auth(&tenants.ours.key);
             let answer = send(request).await.expect("an answer");

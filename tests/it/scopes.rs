@@ -43,7 +43,7 @@ const SCOPES: [&str; 15] = [
 ];
 
 /// The scope of every route of a tenant.
-const ROWS: [(&str, &str, &str); 64] = [
+const ROWS: [(&str, &str, &str); 66] = [
     ("GET", "/v1/desk", "events:write"),
     ("POST", "/v1/desk/tickets", "events:write"),
     ("POST", "/v1/events", "events:write"),
@@ -52,6 +52,8 @@ const ROWS: [(&str, &str, &str); 64] = [
     ("GET", "/v1/directory", "directory:read"),
     ("GET", "/v1/state", "*"),
     ("GET", "/v1/breakdown", "graphql:read"),
+    ("GET", "/v1/live", "graphql:read"),
+    ("POST", "/v1/live/tickets", "graphql:read"),
     ("GET", "/v1/wallboards", "wallboards:read"),
     ("GET", "/v1/wallboards/{name}", "wallboards:read"),
     ("PUT", "/v1/wallboards/{name}", "wallboards:write"),
@@ -150,7 +152,7 @@ fn descriptions_name_the_scope() {
         assert!(text.contains(&format!("Scope: `{scope}`")), "{method} {path}: {text}");
         named += 1;
     }
-    assert_eq!(named, 44);
+    assert_eq!(named, 46);
 }
 
 async fn stage(backend: Backend) -> (Service, Persona) {

@@ -39,7 +39,8 @@ vector_files! {
     agents_count_v0 agents_definitions agents_presence agents_presences bad_input_agents bad_input_agents_queries
     bad_input_agents_values bad_input_bytes bad_input_convoso bad_input_convoso_ids bad_input_desk
     bad_input_graphql bad_input_graphql_documents bad_input_graphql_limits bad_input_graphql_rules
-    bad_input_graphql_texts bad_input_graphql_users bad_input_iadvize bad_input_iadvize_one bad_input_members bad_input_native
+    bad_input_graphql_texts bad_input_graphql_users bad_input_iadvize bad_input_iadvize_one bad_input_live
+    bad_input_members bad_input_native
     bad_input_operator bad_input_paths bad_input_vonage bad_input_vonage_body bad_input_webhooks bodies
     breakdown_graphql breakdown_rest clients_sent
     conversations_bad_input conversations_lists conversations_seed conversations_slots conversations_text
@@ -51,7 +52,7 @@ vector_files! {
     graphql_user_availability graphql_users
     isolation isolation_agent_monitor isolation_agents isolation_breakdown isolation_conversations isolation_desk
     isolation_graphql
-    isolation_live isolation_log_ins isolation_operator isolation_routing isolation_wallboards isolation_webhooks isolation_writes mutants oauth_client
+    isolation_live isolation_live_events isolation_log_ins isolation_operator isolation_routing isolation_wallboards isolation_webhooks isolation_writes mutants oauth_client
     oauth_operator_password oauth_password oauth_revoke parameters_lists parameters_refused positions presence_routable presence_updated
     reasons rest_grouping rest_live_seen rest_operator_change
     rest_operator_create rest_operator_get rest_operator_list rest_set_live seeds_convoso seeds_graphql

@@ -2,7 +2,7 @@
 
 const DOCUMENT = `subscription{board{name title theme rotationSeconds position time stalenessMs serverVersion severity
   breaches{key page tile severity text}
-  pages{title severity tiles{type title width severity problem unknownIds
+  pages{title severity tiles{type title width severity problem unknownIds unknownUsers
     number{column{metric label unit}cell{value severity}of{column{metric label unit}value}}
     rows{columns{metric label unit}rows{key label severity cells{value severity}}rowCount}
     people{people{label reason since}peopleCount}

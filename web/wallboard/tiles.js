@@ -15,8 +15,15 @@ export function tile(one, n, context) {
       aria-labelledby="tile-${n}">
     <header><h2 id="tile-${n}">${one.title}</h2>${one.rows ? summary(one.rows.rows) : nothing}</header>
     ${one.problem ? html`<p class="problem-text">${one.problem}</p>` : CONTENTS[one.type](one, n, context)}
-    ${one.unknownIds.length > 0 ? html`<p class="unknown">Filter without a match: ${one.unknownIds.join(", ")}</p>` : nothing}
+    ${unmatched(one)}
   </section>`;
+}
+
+/** Returns the values of a tile's filters that match nothing any more; nothing without any. */
+function unmatched({ unknownIds, unknownUsers }) {
+  const users = unknownUsers > 0 ? [unknownUsers === 1 ? "1 user" : `${unknownUsers} users`] : [];
+  const all = [...unknownIds, ...users];
+  return all.length > 0 ? html`<p class="unknown">Filter without a match: ${all.join(", ")}</p>` : nothing;
 }
 
 const CONTENTS = { NUMBER: number, ROWS: rows, PEOPLE: people, CHART: chart };

@@ -15,7 +15,7 @@ export function health(available, connected) {
 }
 
 const tile = (type, title, width, severity, content) => ({
-  type, title, width, severity, problem: null, unknownIds: [], number: null, rows: null, people: null, chart: null, ...content,
+  type, title, width, severity, problem: null, unknownIds: [], unknownUsers: 0, number: null, rows: null, people: null, chart: null, ...content,
 });
 
 export function number(title, column, value, { width = 1, severity = "NEUTRAL", of = null } = {}) {

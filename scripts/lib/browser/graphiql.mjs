@@ -60,6 +60,44 @@ export async function use(browser, base, key) {
   await page.close();
 }
 
+/** A subscription, whose answer changes on the page while an agent goes away and comes back. */
+export async function useService(browser, base, key) {
+  const bearer = { Authorization: `Bearer ${key}` };
+  const ask = async (path, body) => {
+    const headers = { ...bearer, "Content-Type": "application/json" };
+    const answer = await fetch(base + path, { method: "POST", headers, body: JSON.stringify(body) });
+    assert.equal(answer.status, 200);
+    return answer.json();
+  };
+  let sent = 0;
+  const choose = async (presence) => {
+    const event = { id: `graphiql-${sent++}`, source: "/browser", type: "status.changed", subject: "1", data: { presence } };
+    const { applied } = await ask("/v1/events", { ...event, time: new Date().toISOString() });
+    assert.equal(applied, 1);
+  };
+  const fields = "{breakdown{total{reasons{away}}}}";
+  await choose("Ready");
+  const { away } = (await ask("/graphql", { query: `{now${fields}}` })).data.now.breakdown.total.reasons;
+
+  const page = await browser.newPage();
+  const errors = watch(page);
+  await open(page, base);
+  await page.locator(`${HEADERS} >> visible=true`).first().waitFor();
+  await type(page, `${HEADERS} >> visible=true`, JSON.stringify(bearer));
+  await type(page, ".graphiql-query-editor .CodeMirror", `subscription{live${fields}}`);
+  await page.locator(RUN).click();
+  const shows = (count) => page.locator(".result-window").getByText(new RegExp(`away"?:\\s*${count}`)).first().waitFor();
+  await shows(away);
+  await choose("Away");
+  await shows(away + 1);
+  await choose("Ready");
+  await shows(away);
+  // The button stops what it started.
+  await page.locator(RUN).click();
+  assert.deepEqual(errors, []);
+  await page.close();
+}
+
 export const STATES = {
   opened: open,
   answered: async (page, _base, key) => {

@@ -33,7 +33,7 @@ export class Looks {
           }
           this.seen += 1;
           if (this.screenshots) {
-            const name = `${page.PATH.replaceAll("/", "")}-${state}-${device}-${colorScheme}.png`;
+            const name = `${page.NAME ?? page.PATH.replaceAll("/", "")}-${state}-${device}-${colorScheme}.png`;
             await tab.screenshot({ path: path.join(this.screenshots, name) });
           }
         }

@@ -1,4 +1,4 @@
-// Uses /docs/, /graphiql and /wallboard as a person would, and checks how they look.
+// Uses /, /docs/, /graphiql and /wallboard as a person would, and checks how they look.
 //
 //   node main.mjs BASE_URL ADMIN_TOKEN
 //
@@ -6,20 +6,19 @@
 import { chromium } from "playwright-core";
 
 import * as docs from "./docs.mjs";
+import { FLAGS } from "./flags.mjs";
 import * as graphiql from "./graphiql.mjs";
+import * as home from "./home.mjs";
 import { Looks } from "./looks.mjs";
 import { stage } from "./stage.mjs";
 import * as wallboard from "./wallboard.mjs";
-
-const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-  "--disable-component-update", "--disable-sync"];
 
 const [base, admin] = process.argv.slice(2);
 const key = await stage(base, admin);
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, headless: true, args: FLAGS });
 const failures = [];
 try {
-  for (const page of [docs, graphiql, wallboard]) {
+  for (const page of [home, docs, graphiql, wallboard]) {
     const began = performance.now();
     await page.use(browser, base, key);
     if (page.useService) await page.useService(browser, base, key);

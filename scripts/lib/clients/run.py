@@ -40,6 +40,9 @@ CLIENTS = {
     "graphql: graphql-request": (*NODE, "built/graphql_request/client.js"),
     "graphql: graphql-ws": (*NODE, "built/graphql_ws/client.js"),
     "graphql: graphql-sse": (*NODE, "built/graphql_sse/client.js"),
+    "graphql: Apollo, subscriptions": (*NODE, "built/apollo/live.js"),
+    "graphql: urql, subscriptions": (*NODE, "built/urql/live.js"),
+    "live: EventSource": (*NODE, "built/event_source/live.js"),
     "graphql: Relay": (*NODE, "built/relay/client.js"),
 }
 

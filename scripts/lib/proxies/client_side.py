@@ -63,6 +63,10 @@ class Proxied:
         self.http.close()
 
 
+class Refused(AssertionError):
+    """A handshake that was answered with a status."""
+
+
 class Raw:
     """A connection on which bytes are sent as they are."""
 
@@ -108,21 +112,20 @@ class Raw:
         self.socket.close()
 
 
-class Desk:
-    """A desk's WebSocket (docs/desk.md)."""
+class Socket:
+    """A WebSocket with a protocol of the service."""
 
-    def __init__(self, server, key, user, session):
+    def __init__(self, server, path, protocol, key):
         self.raw = Raw(server)
         nonce = base64.b64encode(os.urandom(16)).decode()
         self.raw.send(
-            f"GET /v1/desk HTTP/1.1\r\nHost: api.example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            f"GET {path} HTTP/1.1\r\nHost: api.example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
             f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {nonce}\r\n"
-            f"Sec-WebSocket-Protocol: rollcall.desk.v1\r\nAuthorization: Bearer {key}\r\n\r\n".encode()
+            f"Sec-WebSocket-Protocol: {protocol}\r\nAuthorization: Bearer {key}\r\n\r\n".encode()
         )
         head = self.raw.until(b"\r\n\r\n")
         if b" 101 " not in head[:16]:
-            raise AssertionError(f"no WebSocket: {head!r}")
-        self.say({"type": "hello", "user": user, "session": session})
+            raise Refused(head, self.raw.everything(2))
 
     def say(self, message):
         self.frame(1, json.dumps(message).encode())
@@ -150,3 +153,61 @@ class Desk:
         self.frame(8, (1000).to_bytes(2, "big"))
         self.raw.everything(2)
         self.raw.close()
+
+
+class Desk(Socket):
+    """A desk's WebSocket (docs/desk.md)."""
+
+    def __init__(self, server, key, user, session):
+        super().__init__(server, "/v1/desk", "rollcall.desk.v1", key)
+        self.say({"type": "hello", "user": user, "session": session})
+
+
+class Graphql(Socket):
+    """A WebSocket for GraphQL, with the credential of its upgrade."""
+
+    def __init__(self, server, key):
+        super().__init__(server, "/graphql", "graphql-transport-ws", key)
+        self.say({"type": "connection_init"})
+        acknowledged = self.hear()
+        if acknowledged["type"] != "connection_ack":
+            raise AssertionError(acknowledged)
+
+    def subscribe(self, query):
+        self.say({"id": "1", "type": "subscribe", "payload": {"query": query}})
+
+    def answer(self):
+        """The next answer; the service's pings are answered on the way."""
+        while (message := self.hear())["type"] == "ping":
+            self.say({"type": "pong"})
+        if message["type"] != "next":
+            raise AssertionError(message)
+        return message["payload"]["data"]
+
+
+class Events:
+    """A stream of server-sent events, read as it comes."""
+
+    def __init__(self, server, method, path, headers, body=None):
+        self.client = Proxied(server)
+        given = {"Host": "api.example.com", **headers}
+        if body is not None:
+            body, given = json.dumps(body).encode(), {"Content-Type": "application/json", **given}
+        self.client.http.request(method, path, body, given)
+        self.found = self.client.http.getresponse()
+        if self.found.status != 200:
+            raise AssertionError(f"{self.found.status} {self.found.read()[:300]!r}")
+
+    def next(self, name):
+        """The data of the next event with a name. The wait ends with the time limit of the connection."""
+        seen = None
+        while line := self.found.readline().decode():
+            field, _, value = line.rstrip("\n").partition(": ")
+            if field == "event":
+                seen = value
+            elif field == "data" and seen == name:
+                return json.loads(value)
+        raise EOFError("the stream has ended")
+
+    def close(self):
+        self.client.close()

@@ -14,7 +14,7 @@ import time
 
 import servers
 import smuggling
-from client_side import CLIENT, OTHER_CLIENT, Answer, Desk, Proxied, Raw
+from client_side import CLIENT, OTHER_CLIENT, Answer, Desk, Events, Graphql, Proxied, Raw, Refused
 from service import ADMIN, Service
 
 FLAGS = ("--log-format", "json", "--trusted-proxy", "127.0.0.1/32", "--client-address", "x-forwarded-for")
@@ -75,6 +75,7 @@ class Checks:
             self.expected,
             self.large,
             self.desk,
+            self.live,
             self.named,
             self.addresses,
         ):
@@ -179,6 +180,31 @@ class Checks:
             assert time.monotonic() < until, "a desk that closed is still connected"
             time.sleep(0.05)
 
+    def live(self):
+        """Live queries over a WebSocket, and as events: each change comes at once, through nothing that keeps it back."""
+        bearer = {"Authorization": f"Bearer {self.key}"}
+        query = "subscription{live{connectedUsersIndicator{connectedUsersCount}}}"
+        socket = Graphql(self.server, self.key)
+        socket.subscribe(query)
+        streams = Streams(self.server, bearer, query)
+        before = self.connected()
+        for expected in (before, before + 1):
+            seen = socket.answer()["live"]["connectedUsersIndicator"]["connectedUsersCount"]
+            assert seen == expected, f"over the WebSocket {seen} instead of {expected}"
+            streams.show(expected)
+            if expected == before:
+                name = f"live-{self.server.name}"
+                self.applied(self.client.ask("POST", "/v1/events", event(name, 120 + self.number, name)))
+        wanted = {"query": "by=channel"}
+        path = self.client.ask("POST", "/v1/live/tickets", wanted).ok().json()["path"]
+        by_ticket = Events(self.server, "GET", path, {})
+        assert by_ticket.next("moment")["total"]["connected"] == before + 1
+        # While nothing differs: no proxy may take the stream for one that is over.
+        assert by_ticket.next("still")["position"] > 0
+        by_ticket.close()
+        streams.close()
+        socket.close()
+
     def named(self):
         """The id of a request reaches the service and comes back; without one the service makes one."""
         mark = f"named-{self.server.name}".replace(" ", "-")
@@ -204,6 +230,44 @@ class Checks:
         other.ask("GET", "/operator/live", headers={"X-Request-Id": f"address-{self.server.name}-other"}).ok()
         other.close()
         assert self.log.line(f"address-{self.server.name}-other")["peer"] == OTHER_CLIENT
+
+
+class Streams:
+    """Events of GraphQL and of the breakdown, of all users."""
+
+    def __init__(self, server, bearer, query):
+        accept = {**bearer, "Accept": "text/event-stream"}
+        self.graphql = Events(server, "POST", "/graphql", accept, {"query": query})
+        self.plain = Events(server, "GET", "/v1/live?by=channel", bearer)
+
+    def show(self, expected):
+        seen = self.graphql.next("next")["data"]["live"]["connectedUsersIndicator"]["connectedUsersCount"]
+        assert seen == expected, f"as events of GraphQL {seen} instead of {expected}"
+        seen = self.plain.next("moment")["total"]["connected"]
+        assert seen == expected, f"as events of the breakdown {seen} instead of {expected}"
+
+    def close(self):
+        self.graphql.close()
+        self.plain.close()
+
+
+def without_its_lines(server, key):
+    """nginx as it comes passes events on as they are made, and no WebSockets: their 400 says what is missing."""
+    query = "subscription{live{position connectedUsersIndicator{connectedUsersCount}}}"
+    streams = Streams(server, {"Authorization": f"Bearer {key}"}, query)
+    connected = Proxied(server, key).ask("GET", "/v1/breakdown").ok().json()["total"]["connected"]
+    streams.show(connected)
+    sent = Proxied(server, key).ask("POST", "/v1/events", event("plain-nginx", 140, "plain-nginx")).ok()
+    assert sent.json()["applied"] == 1, sent.body
+    streams.show(connected + 1)
+    streams.close()
+    try:
+        Graphql(server, key)
+    except Refused as refused:
+        head, body = refused.args
+        assert b" 400 " in head[:16] and b"must pass the headers Upgrade and Connection" in body, (head, body)
+    else:
+        raise AssertionError("a WebSocket without the lines that it needs")
 
 
 def rates(server):
@@ -318,6 +382,10 @@ def run(program, folder):
                 findings += [f"{server.name}: {one}" for one in found]
                 said = f"{server.version()}, {probes} smuggling probes, "
             print(f"   {server.name}: {said}{time.monotonic() - began:.1f} s", flush=True)
+        plain = servers.PlainNginx(folder, service.port, certificates)
+        running.append(plain)
+        plain.start()
+        without_its_lines(plain, keys[0])
         rates(running[0])
         for server in running:  # fills the caches that there may be
             for path in ("/readyz", "/livez", "/readyz"):

@@ -148,6 +148,20 @@ class Nginx(Server):
         return [self.program, "-p", self.folder, "-e", "stderr", "-c", path]
 
 
+class PlainNginx(Nginx):
+    """nginx as it is installed: without the three lines that pass WebSockets on."""
+
+    name = "nginx as it comes"
+
+    def replacements(self):
+        lines = (
+            "        proxy_http_version 1.1;\n",
+            "        proxy_set_header Upgrade $http_upgrade;\n",
+            "        proxy_set_header Connection $connection_upgrade;\n",
+        )
+        return (*super().replacements(), *((line, "") for line in lines))
+
+
 class Haproxy(Server):
     name, program, language, package, asking = "HAProxy", "haproxy", "haproxy", "haproxy", ["-v"]
 

@@ -64,8 +64,9 @@ async def read_chunks(reader):
 class Client:
     """Connects for the first request, and again after a connection is lost."""
 
-    def __init__(self, port, token=None):
+    def __init__(self, port, token=None, source=None):
         self.port, self.token = port, token
+        self.source = source and (source, 0)  # the address that it connects from
         self.reader = self.writer = None
 
     async def ask(self, method, path, body=None, headers=None, token=None, timeout=30):
@@ -73,7 +74,7 @@ class Client:
         try:
             async with asyncio.timeout(timeout):
                 if self.writer is None:
-                    self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.port)
+                    self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.port, local_addr=self.source)
                 self.writer.write(request(method, path, token or self.token, body, headers))
                 await self.writer.drain()
                 answer = await read_answer(self.reader)

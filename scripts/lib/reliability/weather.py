@@ -10,7 +10,6 @@ import weather_clocks
 import weather_desks
 import weather_network
 import weather_stores
-import weather_takeover
 from client import Gone
 from service import Postgres, Service
 
@@ -27,7 +26,6 @@ ROWS = {
     "unfit-database": (weather_stores.unfit_database, "was served"),
     "unreadable-tenant": (weather_stores.unreadable_tenant, "of the spoilt tenant is 200"),
     "second-server": (weather_stores.second_server, "was not refused"),
-    "takeover": (weather_takeover.takeover, "of the old server is 200"),
 }
 
 

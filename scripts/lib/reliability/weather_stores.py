@@ -198,7 +198,7 @@ async def unreadable_tenant(stage):
 
 
 async def second_server(stage):
-    """Starts a second server on one database. It must be refused before it migrates: it takes the lock first."""
+    """Starts a second server that would migrate a database beside a running one. It must be refused before it migrates."""
     url = stage.database()
     first = stage.service(url)
     await first.start()

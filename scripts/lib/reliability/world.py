@@ -32,8 +32,9 @@ async def make_tenants(port, count, users, conversations=60):
     """Makes new tenants. The directory is the first entry of each one's journal."""
     client, made = Client(port, ADMIN), []
     for n in range(count):
-        name = f"t{n}-{uuid.uuid4().hex[:8]}"
-        tenant = await client.ask("POST", "/v1/tenants", {"name": name})
+        tenant = await client.ask("POST", "/v1/tenants", {"name": f"t{n}-{uuid.uuid4().hex[:8]}"})
+        while tenant.status == 503:  # of unknown outcome, so that the name may be taken
+            tenant = await client.ask("POST", "/v1/tenants", {"name": f"t{n}-{uuid.uuid4().hex[:8]}"})
         if tenant.status not in (200, 201):
             raise AssertionError(tenant.body)
         tenant = tenant.json()["id"]

@@ -10,15 +10,21 @@ use crate::store::TicketRecord;
 pub(super) struct Waiting {
     by_hash: HashMap<[u8; 32], TicketRecord>,
     by_end: BTreeSet<(Time, [u8; 32])>,
-    held: HashMap<TenantId, usize>,
+    /// The numbers of tickets of each tenant: for desks, and for live queries.
+    held: HashMap<TenantId, [usize; 2]>,
+}
+
+/// The place of a ticket's kind among the numbers of its tenant.
+fn kind(ticket: &TicketRecord) -> usize {
+    usize::from(ticket.user.is_none())
 }
 
 impl Waiting {
-    /// Adds a ticket. Returns false if its tenant has `most` tickets that have not expired by `now`.
+    /// Adds a ticket. Returns false if its tenant has `most` tickets of its kind that have not expired by `now`.
     pub fn add(&mut self, ticket: TicketRecord, now: Time, most: usize) -> bool {
         // Expired tickets must not count towards the limit.
         self.purge(now);
-        let held = self.held.entry(ticket.tenant).or_default();
+        let held = &mut self.held.entry(ticket.tenant).or_default()[kind(&ticket)];
         if *held >= most {
             return false;
         }
@@ -35,6 +41,11 @@ impl Waiting {
         self.take(hash)
     }
 
+    /// Returns the ticket with this hash, unless it has expired by `now`.
+    pub fn find(&self, hash: &[u8; 32], now: Time) -> Option<TicketRecord> {
+        self.by_hash.get(hash).filter(|ticket| ticket.expires > now).cloned()
+    }
+
     /// Removes every ticket of a tenant.
     pub fn remove_all(&mut self, tenant: TenantId) {
         let of_tenant = self.by_hash.iter().filter(|(_, ticket)| ticket.tenant == tenant);
@@ -46,8 +57,8 @@ impl Waiting {
         let ticket = self.by_hash.remove(hash)?;
         self.by_end.remove(&(ticket.expires, *hash));
         if let Some(held) = self.held.get_mut(&ticket.tenant) {
-            *held -= 1;
-            if *held == 0 {
+            held[kind(&ticket)] -= 1;
+            if *held == [0; 2] {
                 self.held.remove(&ticket.tenant);
             }
         }
@@ -76,7 +87,14 @@ mod tests {
         hash[..4].copy_from_slice(&n.to_be_bytes());
         hash[4..20].copy_from_slice(&tenant.to_be_bytes());
         let tenant = TenantId(Uuid::from_u128(tenant));
-        TicketRecord { hash, tenant, credential: [7; 32], user: 101, session: Some("tab".into()), expires: at(seconds) }
+        TicketRecord {
+            hash,
+            tenant,
+            credential: [7; 32],
+            user: Some(101),
+            session: Some("tab".into()),
+            expires: at(seconds),
+        }
     }
 
     fn at(seconds: i64) -> Time {
@@ -94,6 +112,19 @@ mod tests {
         for worthless in [one, late] {
             assert_eq!(waiting.redeem(&worthless.hash, at(59)), None);
         }
+    }
+
+    #[test]
+    fn a_ticket_that_is_found_stays_until_it_expires() {
+        let mut waiting = Waiting::default();
+        let live = TicketRecord { user: None, ..ticket(1, 1, 60) };
+        assert!(waiting.add(live.clone(), at(0), 1));
+        assert!(waiting.add(ticket(1, 2, 60), at(0), 1), "those of desks are counted apart");
+        for _ in 0..2 {
+            assert_eq!(waiting.find(&live.hash, at(59)), Some(live.clone()));
+        }
+        assert_eq!(waiting.find(&live.hash, at(60)), None);
+        assert!(!waiting.add(TicketRecord { hash: [9; 32], ..live }, at(59), 1));
     }
 
     #[test]

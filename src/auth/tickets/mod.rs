@@ -1,7 +1,8 @@
-//! Tickets: single-use credentials with which a browser connects a desk, in place of the tenant's key. Only their hashes
-//! are kept: in rows on PostgreSQL, so that every server on the database accepts them, and in memory for an embedded
-//! store (docs/decisions/0098-tickets-are-rows.md).
+//! Tickets: credentials with which a page in a browser connects a desk, or reads live queries, in place of the tenant's
+//! key. Only their hashes are kept: in rows on PostgreSQL, so that every server on the database accepts them, and in memory
+//! for an embedded store (docs/decisions/0098-tickets-are-rows.md).
 
+pub mod live;
 mod memory;
 
 use std::fmt;
@@ -25,7 +26,8 @@ use memory::Waiting;
 pub const SECONDS: RangeInclusive<u32> = 1..=300;
 /// Default validity of a ticket, in seconds.
 pub const USUAL_SECONDS: u32 = 60;
-/// Maximum number of unused tickets per tenant. More are rejected, so that no tenant can fill the memory or the table.
+/// Maximum number of unused tickets per tenant, of those for desks and of those for live queries each. More are rejected, so
+/// that no tenant can fill the memory or the table.
 pub const MAX_PER_TENANT: usize = 10_000;
 
 /// Statements about tickets at a time. Tenants that make tickets and networks that use them take turns, so that neither
@@ -43,16 +45,16 @@ pub struct Pass {
     pub session: Option<Box<str>>,
 }
 
-/// A ticket that was used just now.
+/// A ticket that was used just now. `P` is what it admits besides the caller that it was made for.
 #[derive(Clone, Debug)]
-pub struct Redeemed {
+pub struct Redeemed<P = Pass> {
     /// The hash of the credential that it was made with, which is authenticated again.
     pub(super) credential: [u8; 32],
     /// What the ticket admits.
-    pub pass: Pass,
+    pub pass: P,
 }
 
-impl Redeemed {
+impl<P> Redeemed<P> {
     /// The hash of the credential that the ticket was made with.
     pub fn credential(&self) -> &[u8; 32] {
         &self.credential
@@ -103,15 +105,19 @@ impl Tickets {
         let (secret, now, tenant) = (Secret::generate("dt"), self.0.clock.now(), caller.tenant());
         let expires = now.plus_seconds(seconds.into());
         let Pass { user, session } = pass;
-        let credential = caller.caller().credential;
-        let ticket = TicketRecord { hash: secret.hash(), tenant, credential, user, session, expires };
+        let (credential, user) = (caller.caller().credential, Some(user));
+        self.keep(TicketRecord { hash: secret.hash(), tenant, credential, user, session, expires }, now).await?;
+        Ok((secret, expires))
+    }
+
+    async fn keep(&self, ticket: TicketRecord, now: Time) -> Result<(), Fault> {
         let is_kept = match &self.0.kept {
             Kept::InMemory(waiting) => waiting.lock().add(ticket, now, MAX_PER_TENANT),
             Kept::AsRows(rows, turns) => {
-                in_turn(turns, TurnKey::Tenant(tenant), rows.create(&ticket, now, MAX_PER_TENANT)).await?
+                in_turn(turns, TurnKey::Tenant(ticket.tenant), rows.create(&ticket, now, MAX_PER_TENANT)).await?
             }
         };
-        if is_kept { Ok((secret, expires)) } else { Err(Fault::TooMany { seconds: 1 }) }
+        if is_kept { Ok(()) } else { Err(Fault::TooMany { seconds: 1 }) }
     }
 
     /// Uses a ticket, which is invalid afterwards, for a client at the address `from`.
@@ -120,23 +126,30 @@ impl Tickets {
     /// answer.
     pub async fn redeem(&self, ticket: &str, from: IpAddr) -> Result<Redeemed, Fault> {
         let hash = secret::hash_of_ticket(ticket).ok_or(Fault::CredentialInvalid)?;
+        let TicketRecord { credential, user, session, .. } = self.take(&hash, from).await?;
+        // The others have a form of their own, so that none is found by the hash of one of these.
+        let user = user.ok_or(Fault::CredentialInvalid)?;
+        Ok(Redeemed { credential, pass: Pass { user, session } })
+    }
+
+    /// Uses the ticket with this hash. [`Fault::CredentialInvalid`] if there is none that can be used.
+    async fn take(&self, hash: &[u8; 32], from: IpAddr) -> Result<TicketRecord, Fault> {
         let now = self.0.clock.now();
         let found = match &self.0.kept {
-            Kept::InMemory(waiting) => waiting.lock().redeem(&hash, now),
+            Kept::InMemory(waiting) => waiting.lock().redeem(hash, now),
             Kept::AsRows(rows, turns) => {
                 let use_id = self.0.clock.new_id();
                 let redeeming = async {
-                    match rows.redeem(&hash, use_id, now).await {
+                    match rows.redeem(hash, use_id, now).await {
                         // The connection may have been lost after the ticket was used. The same use can be repeated.
-                        Err(StoreError::Sql(_)) => rows.redeem(&hash, use_id, now).await,
+                        Err(StoreError::Sql(_)) => rows.redeem(hash, use_id, now).await,
                         redeemed => redeemed,
                     }
                 };
                 in_turn(turns, TurnKey::Network(network(from)), redeeming).await?
             }
         };
-        let TicketRecord { credential, user, session, .. } = found.ok_or(Fault::CredentialInvalid)?;
-        Ok(Redeemed { credential, pass: Pass { user, session } })
+        found.ok_or(Fault::CredentialInvalid)
     }
 
     /// Removes every ticket of a deleted tenant from memory. Rows are deleted with the tenant's others.

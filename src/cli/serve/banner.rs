@@ -37,6 +37,7 @@ pub fn text(app: &App, args: &ServeArgs, location: &Location) -> String {
     let lines = [
         format!("rollcall {} on {url}", env!("CARGO_PKG_VERSION")),
         format!("  store     {store} {location}"),
+        format!("  pages     {pages}{base}/"),
         format!("  REST      {pages}{base}/docs/, described by {pages}{base}/openapi.json"),
         format!("  GraphQL   {pages}{base}/graphiql"),
         format!("  wallboard {pages}{base}/wallboard"),

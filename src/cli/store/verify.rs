@@ -10,7 +10,7 @@ use crate::config::StoreArgs;
 use crate::domain::TenantId;
 use crate::domain::text::printable;
 use crate::engine::replay::{ReplayError, Tail, catch_up};
-use crate::journal::{Journal, JournalError};
+use crate::journal::{Journal, JournalError, LockMode};
 use crate::live::State;
 use crate::store::{Location, Purpose, Store};
 
@@ -46,7 +46,7 @@ pub async fn check(
     purpose: Purpose,
     failure: impl Fn(BootError) -> Failure,
 ) -> Result<(), Failure> {
-    let locked = boot::lock_store(location, &Clock::system(), purpose).await;
+    let locked = boot::lock_store(location, &Clock::system(), purpose, LockMode::Exclusive).await;
     let LockedStore { store, mut journal, lock: _held, .. } = locked.map_err(&failure)?;
     let checked = compare(&store, &mut journal, failure).await;
     store.disconnect().await;

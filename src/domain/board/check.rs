@@ -7,7 +7,7 @@ use super::{
 };
 use crate::domain::directory::Problem;
 use crate::domain::filter::MAX_VALUES;
-use crate::domain::text::is_label;
+use crate::domain::text::{is_heading, is_label};
 
 /// Collects problems of values below `base`, a JSON pointer.
 struct Report<'a> {
@@ -27,7 +27,7 @@ impl Report<'_> {
     }
 
     fn title(&mut self, title: Option<&String>) {
-        let fits = |text: &String| is_label(text) && text.chars().count() <= MAX_TITLE;
+        let fits = |text: &String| is_heading(text, MAX_TITLE);
         let detail = format!("must be 1 to {MAX_TITLE} characters without control characters");
         self.require(title.is_none_or(fits), "title", detail);
     }

@@ -31,16 +31,51 @@ impl Names {
     }
 
     /// Returns the label of the person at a place of a tile, from 0. Without a first name of its own the first word of
-    /// the name is taken for it.
+    /// the name is taken for it. Words with an `@` are left out, since they are addresses, also where a name is one.
+    /// A person of whom nothing is left has a number.
     pub fn label(self, profile: &Profile, place: usize) -> String {
-        let Profile { name, first_name, .. } = profile;
-        let given = first_name.as_deref().map(str::trim).filter(|given| !given.is_empty());
-        match (self, given) {
-            (Names::First, Some(given)) => given.to_owned(),
-            (Names::First, None) => name.split_whitespace().next().unwrap_or_default().to_owned(),
-            (Names::Full, Some(given)) => format!("{given} {name}"),
-            (Names::Full, None) => name.clone(),
-            (Names::Hidden, _) => format!("Agent {}", place + 1),
+        let plain = |text: &str| {
+            let words: Vec<&str> = text.split_whitespace().filter(|word| !word.contains('@')).collect();
+            words.join(" ")
+        };
+        let (given, name) = (plain(profile.first_name.as_deref().unwrap_or_default()), plain(&profile.name));
+        let label = match self {
+            Names::First if given.is_empty() => name.split(' ').next().unwrap_or_default().to_owned(),
+            Names::First => given,
+            Names::Full => format!("{given} {name}").trim().to_owned(),
+            Names::Hidden => String::new(),
+        };
+        if label.is_empty() { format!("Agent {}", place + 1) } else { label }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_label_has_an_address() {
+        let label = |names: Names, first: Option<&str>, name: &str| {
+            let mut profile = Profile::new(1, uuid::Uuid::nil(), name.to_owned());
+            profile.first_name = first.map(str::to_owned);
+            names.label(&profile, 2)
+        };
+        for (first, name, expected) in [
+            (Some("Ada"), "Byron", ["Ada", "Ada Byron"]),
+            (Some(" Mary  Ann "), "Lee", ["Mary Ann", "Mary Ann Lee"]),
+            (None, "Grace Hopper", ["Grace", "Grace Hopper"]),
+            (Some(" "), "Grace Hopper", ["Grace", "Grace Hopper"]),
+            (None, "grace@example.com", ["Agent 3", "Agent 3"]),
+            (None, "<g@example.com> Grace Hopper", ["Grace", "Grace Hopper"]),
+            (Some("a@example.com"), "Byron", ["Byron", "Byron"]),
+            (Some("Ada"), "a@example.com", ["Ada", "Ada"]),
+        ] {
+            assert_eq!(
+                [Names::First, Names::Full].map(|names| label(names, first, name)),
+                expected,
+                "{first:?} {name}"
+            );
+            assert_eq!(label(Names::Hidden, first, name), "Agent 3");
         }
     }
 }

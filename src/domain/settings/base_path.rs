@@ -19,6 +19,11 @@ impl BasePath {
         self.0.split('/').nth(1).unwrap_or_default()
     }
 
+    /// Returns the last segment; an empty text for the root.
+    pub fn last_segment(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or_default()
+    }
+
     /// Returns what follows the base path in a path below it, from its slash on; an empty text for the base path itself.
     /// `None` for a path that is not below it, and for every path if the base path is the root.
     pub fn rest_of<'p>(&self, path: &'p str) -> Option<&'p str> {
@@ -88,5 +93,6 @@ mod tests {
         }
         assert_eq!(base("/").rest_of("/livez"), None);
         assert_eq!((base("/a/b").first_segment(), base("/").first_segment()), ("a", ""));
+        assert_eq!((base("/a/b").last_segment(), base("/").last_segment()), ("b", ""));
     }
 }

@@ -13,6 +13,7 @@ use super::writing::Pace;
 use super::{Checkpoints, Limits};
 use crate::clock::Clock;
 use crate::domain::{TenantId, Time};
+use crate::journal::Duty;
 use crate::limits::Budget;
 use crate::live::State;
 use crate::store::{Chore, Expiry, Store, StoreError};
@@ -52,13 +53,16 @@ impl Housekeeping {
 }
 
 impl Checkpoints {
-    /// Starts a pass if no pass is running, and the interval has passed or tenants were deleted.
+    /// Starts a pass if that is this server's duty, no pass is running, and the interval has passed or tenants were deleted.
     pub(super) fn keep_house(&mut self, now: Duration, states: &HashMap<TenantId, State>) {
         let is_busy = self.housekeeping.pass.as_ref().is_some_and(|pass| !pass.is_finished());
         // With the budget off, housekeeping waits for the checkpoints, as a control for measurements: under load it may
         // then never run.
         let is_kept_out = !self.limits.budgets.has(Budget::Checkpoints) && !self.writing.is_empty();
         let is_due = now >= self.housekeeping.begun + HOUSEKEEPING_INTERVAL;
+        if !self.duties.has(Duty::Housekeeping) {
+            return;
+        }
         if is_busy || is_kept_out || !(is_due || self.housekeeping.has_deletions) {
             return;
         }

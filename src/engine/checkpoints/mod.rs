@@ -1,6 +1,8 @@
 //! Writes checkpoints of the states, off the path that acknowledges writes. The engine only takes an immutable copy of
-//! a tenant's state; a task of its own exports and writes it.
+//! a tenant's state; a task of its own exports and writes it. Where several servers share a store, one writes, and the
+//! others wait until what they would have written is stored.
 
+mod covered;
 mod housekeeping;
 mod writing;
 
@@ -14,13 +16,16 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use super::Limits;
+use super::duties::Duties;
 use crate::clock::Clock;
 use crate::domain::{Conversation, TenantId};
+use crate::journal::Duty;
 use crate::lifecycle::Lifecycle;
 use crate::limits::Budget;
 use crate::live::State;
 use crate::live::state::{Changed, CheckpointSource};
 use crate::store::{Store, StoreError};
+use covered::{Awaited, Covered};
 use housekeeping::Housekeeping;
 use writing::Job;
 
@@ -48,6 +53,7 @@ type Archived = Vec<Arc<Conversation>>;
 #[derive(Debug)]
 pub(super) struct Checkpoints {
     store: Store,
+    duties: Arc<Duties>,
     clock: Clock,
     lifecycle: Lifecycle,
     limits: Limits,
@@ -56,6 +62,7 @@ pub(super) struct Checkpoints {
     next_scan: Duration,
     due: VecDeque<TenantId>,
     writing: HashMap<TenantId, Writing>,
+    covered: Covered,
     /// Permits to write: one if checkpoints share the connection that appends, two on connections of their own.
     turns: Arc<Semaphore>,
     /// Conversations that are archived and still in their tenant's state.
@@ -84,10 +91,12 @@ struct Writing {
     changed: Changed,
     /// Monotonic time of its start.
     begun: Duration,
+    /// The position of the state, if another server is to write this checkpoint or a newer one.
+    awaited: Option<u64>,
 }
 
 impl Checkpoints {
-    pub fn new(store: Store, clock: Clock, lifecycle: Lifecycle, limits: Limits) -> Self {
+    pub fn new(store: Store, duties: Arc<Duties>, clock: Clock, lifecycle: Lifecycle, limits: Limits) -> Self {
         let started = clock.monotonic();
         Checkpoints {
             turns: Arc::new(Semaphore::new(if store.shares_its_writer() { 1 } else { 2 })),
@@ -96,9 +105,11 @@ impl Checkpoints {
             schedules: HashMap::new(),
             due: VecDeque::new(),
             writing: HashMap::new(),
+            covered: Covered::new(started),
             archived: VecDeque::new(),
             hurry: Arc::default(),
             store,
+            duties,
             clock,
             lifecycle,
             limits,
@@ -114,8 +125,9 @@ impl Checkpoints {
         for tenant in ended {
             self.settle(tenant, states).await;
         }
-        self.forget_archived(FORGOTTEN_PER_STEP, states);
         let now = self.clock.monotonic();
+        self.look_for_covered(now, states).await;
+        self.forget_archived(FORGOTTEN_PER_STEP, states);
         self.scan(now, states);
         while self.writing.len() < IN_FLIGHT
             && let Some(tenant) = self.due.pop_front()
@@ -128,7 +140,8 @@ impl Checkpoints {
         self.keep_house(now, states);
     }
 
-    /// Writes a last checkpoint of every tenant that needs one, for at most [`LAST_CHECKPOINTS_TIMEOUT`].
+    /// Writes a last checkpoint of every tenant that needs one, for at most [`LAST_CHECKPOINTS_TIMEOUT`], if that is this
+    /// server's duty.
     pub async fn finish(mut self, states: &mut HashMap<TenantId, State>) {
         // Old rows can be deleted after the next start as well.
         self.housekeeping.abort();
@@ -148,6 +161,10 @@ impl Checkpoints {
         for tenant in under_way {
             self.settle(tenant, states).await;
         }
+        if !self.duties.has(Duty::Checkpoints) {
+            return;
+        }
+        self.take_over(states);
         for (tenant, state) in states.iter_mut() {
             if state.is_applying() || state.entries_since_checkpoint() == 0 {
                 continue;
@@ -175,7 +192,8 @@ impl Checkpoints {
             let is_due = entries >= self.limits.checkpoint_entries
                 || state.rows_since_checkpoint() >= DUE_ROWS
                 || (entries > 0 && now >= schedule.last + interval);
-            if is_due && now >= schedule.not_before && !self.writing.contains_key(tenant) {
+            let is_begun = self.writing.contains_key(tenant) || self.covered.awaits(*tenant);
+            if is_due && now >= schedule.not_before && !is_begun {
                 due.push((schedule.last, *tenant));
             }
         }
@@ -189,12 +207,18 @@ impl Checkpoints {
     /// housekeeping, which begins at once.
     pub fn remove(&mut self, tenant: TenantId) {
         self.schedules.remove(&tenant);
+        self.forget(tenant);
+        self.housekeeping.hasten();
+    }
+
+    /// Gives up what was begun of a state that is replaced: the new one has its own changed rows.
+    pub fn forget(&mut self, tenant: TenantId) {
         self.due.retain(|other| *other != tenant);
         self.archived.retain(|(other, _)| *other != tenant);
+        self.covered.forget(tenant);
         if let Some(writing) = self.writing.remove(&tenant) {
             writing.task.abort();
         }
-        self.housekeeping.hasten();
     }
 
     fn schedule(&self, tenant: TenantId) -> Schedule {
@@ -217,6 +241,13 @@ impl Checkpoints {
     fn begin(&mut self, tenant: TenantId, state: &mut State, now: Duration) {
         let source = state.begin_checkpoint();
         let changed = source.changed();
+        if !self.duties.has(Duty::Checkpoints) {
+            let awaited = Some(source.position());
+            // In its own task, since its time grows with the rows. The copy of the state is dropped with it.
+            let task = self.lifecycle.spawn_blocking((), move || Ok(source.left()));
+            self.writing.insert(tenant, Writing { task, changed, begun: now, awaited });
+            return;
+        }
         let job = self.job(tenant, source);
         let turns = self.turns.clone();
         let task = if self.limits.budgets.has(Budget::Checkpoints) {
@@ -234,7 +265,7 @@ impl Checkpoints {
                 whole.write().await
             })
         };
-        self.writing.insert(tenant, Writing { task, changed, begun: now });
+        self.writing.insert(tenant, Writing { task, changed, begun: now, awaited: None });
     }
 
     /// Waits for a tenant's running checkpoint and records how it ended. After an error, a panic or an abort its rows
@@ -243,19 +274,23 @@ impl Checkpoints {
         let Some(writing) = self.writing.get_mut(&tenant) else { return };
         // Awaited in its place: if the wait is cut short, `finish` still finds the task and aborts it.
         let ended = (&mut writing.task).await;
-        let Some(Writing { changed, begun, .. }) = self.writing.remove(&tenant) else { return };
+        let Some(Writing { changed, begun, awaited, .. }) = self.writing.remove(&tenant) else { return };
         // A tenant that was put in quarantine meanwhile has no state.
         let Some(state) = states.get_mut(&tenant) else { return };
         let mut schedule = self.schedule(tenant);
-        let error = match ended {
-            Ok(Ok(archived)) => {
+        let error = match (ended, awaited) {
+            (Ok(Ok(left)), Some(position)) => {
+                self.covered.wait_for(tenant, Awaited { changed, position, left, begun });
+                return;
+            }
+            (Ok(Ok(archived)), None) => {
                 self.archived.extend(archived.into_iter().map(|conversation| (tenant, conversation)));
                 // From its start: rows that changed while it was written are not in it.
                 schedule = Schedule { last: begun, ..Schedule::default() };
                 None
             }
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(error) => Some(error.to_string()),
+            (Ok(Err(error)), _) => Some(error.to_string()),
+            (Err(error), _) => Some(error.to_string()),
         };
         if let Some(error) = error {
             // The exponent is bounded, so that the product cannot overflow a duration, which would panic.
@@ -284,6 +319,8 @@ mod tests {
     use super::*;
     use crate::domain::directory::Document;
     use crate::domain::{Entry, Event, EventBody, RoleGrant, Time};
+    use crate::engine::duties::Others;
+    use crate::journal::Round;
     use crate::store::{Location, TenantRecord};
 
     fn at(seconds: i64) -> Time {
@@ -311,7 +348,9 @@ mod tests {
         let record =
             TenantRecord { id: tenant, name: "a".into(), created: at(0), settings: crate::domain::Settings::default() };
         assert!(store.create_tenant(&record).await.unwrap());
-        let checkpoints = Checkpoints::new(store.clone(), clock.clone(), Lifecycle::default(), Limits::default());
+        let duties = Arc::new(Duties::new(clock.clone(), true));
+        let checkpoints =
+            Checkpoints::new(store.clone(), duties, clock.clone(), Lifecycle::default(), Limits::default());
         (folder, store, checkpoints, tenant)
     }
 
@@ -340,7 +379,7 @@ mod tests {
         let changed = state.begin_checkpoint().changed();
         assert_eq!(state.rows_since_checkpoint(), 0);
         let task = checkpoints.lifecycle.spawn_tracked(async { panic!("on purpose") });
-        checkpoints.writing.insert(tenant, Writing { task, changed, begun: clock.monotonic() });
+        checkpoints.writing.insert(tenant, Writing { task, changed, begun: clock.monotonic(), awaited: None });
         grow(states.get_mut(&tenant).unwrap(), &clock);
         settled(&mut checkpoints, &mut states).await;
         let state = &states[&tenant];
@@ -351,6 +390,45 @@ mod tests {
         let loaded = store.load_checkpoint(tenant).await.unwrap().unwrap();
         let loaded = State::load(tenant, loaded.position, loaded.rows).unwrap();
         assert_eq!(loaded.digest(), states[&tenant].digest());
+    }
+
+    /// Steps until a tenant's rows are awaited from another server.
+    async fn awaited(checkpoints: &mut Checkpoints, tenant: TenantId, states: &mut HashMap<TenantId, State>) {
+        settled(checkpoints, states).await;
+        assert!(checkpoints.covered.awaits(tenant));
+        assert_eq!(states[&tenant].rows_since_checkpoint(), 0);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn rows_of_another_servers_duty_are_kept_until_they_are_stored() {
+        let clock = Clock::manual(at(0));
+        let (_folder, store, mut checkpoints, tenant) = new(&clock).await;
+        let duties = Arc::new(Duties::new(clock.clone(), false));
+        let mut others = Others::new(duties.clone());
+        checkpoints.duties = duties;
+        let mut states = HashMap::from([(tenant, State::new(tenant))]);
+        grow(states.get_mut(&tenant).unwrap(), &clock);
+        clock.advance(Duration::from_secs(31));
+        awaited(&mut checkpoints, tenant, &mut states).await;
+        for _ in 0..3 {
+            grow(states.get_mut(&tenant).unwrap(), &clock);
+        }
+        assert_eq!((stored(&store, tenant).await, states[&tenant].rows_since_checkpoint()), (None, 3));
+        checkpoints.note_stored(&HashMap::from([(tenant, 0)]));
+        assert!(checkpoints.covered.awaits(tenant), "an older one does not have it");
+        checkpoints.note_stored(&HashMap::from([(tenant, 1)]));
+        assert!(!checkpoints.covered.awaits(tenant));
+        // The duty becomes its own while other rows are awaited: they are written, with what changed since.
+        let record = store.load_checkpoint(tenant).await.unwrap();
+        assert!(record.is_none());
+        clock.advance(Duration::from_secs(31));
+        awaited(&mut checkpoints, tenant, &mut states).await;
+        grow(states.get_mut(&tenant).unwrap(), &clock);
+        let held = vec![Duty::Checkpoints];
+        others.note(&Round { held, ..Round::default() }, clock.monotonic());
+        checkpoints.step(&mut states).await;
+        assert!(!checkpoints.covered.awaits(tenant));
+        assert_eq!(states[&tenant].rows_since_checkpoint(), 4, "three that were awaited, and one");
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -47,7 +47,7 @@ pub(super) struct Job {
 /// A checkpoint that was exported into memory as a whole.
 pub(super) struct WholeJob {
     store: Store,
-    tenant: TenantId,
+    mark: CheckpointId,
     whole: Checkpoint,
     archived: Archived,
 }
@@ -57,19 +57,23 @@ impl Job {
     pub async fn write(self) -> Result<Archived, StoreError> {
         let Job { store, clock, lifecycle, tenant, source, hurry } = self;
         let begun = clock.monotonic();
-        let (position, batch) = (source.position(), source.batch());
-        let mark = CheckpointId { tenant, position, apply_version: APPLY_VERSION, batch };
+        let mark = mark(tenant, &source);
         let mut pace = Pace::new(clock, store.shares_its_writer(), hurry);
         // None if this position or a newer one is stored already, as by another server: there is nothing to write.
         let Some(mut writer) = pace.take(store.begin_checkpoint(mark)).await? else { return Ok(source.left()) };
-        // Removes what an abandoned checkpoint staged, which this one's rows must not mix with.
+        let is_whole = writer.is_whole();
+        if is_whole {
+            tracing::warn!(%tenant, "the stored checkpoint is older than the one before; all rows are written");
+        }
+        // Removes what an abandoned or older checkpoint left, which this one's rows must not mix with.
         while pace.take(writer.tidy()).await? {
             pace.pause().await;
         }
         let panicked = || StoreError::Unreadable(String::from("the rows of a checkpoint could not be exported"));
         // Sorting takes a core for a while, so it runs on the blocking pool. It needs no permit: only as many
         // checkpoints are written at a time as there are turns.
-        let mut export = lifecycle.spawn_blocking((), move || source.export()).await.map_err(|_| panicked())?;
+        let export = move || if is_whole { source.export_all() } else { source.export() };
+        let mut export = lifecycle.spawn_blocking((), export).await.map_err(|_| panicked())?;
         loop {
             let slice = fill(&mut export, pace.bytes).await;
             let is_last = export.is_done();
@@ -90,19 +94,31 @@ impl Job {
 
     /// Exports every row into one slice.
     pub fn export_whole(self) -> WholeJob {
+        let mark = mark(self.tenant, &self.source);
         let mut export = self.source.export();
         let mut whole = export.slice();
         while export.add_to(&mut whole) {}
-        WholeJob { store: self.store, tenant: self.tenant, whole, archived: export.left() }
+        WholeJob { store: self.store, mark, whole, archived: export.left() }
     }
 }
 
 impl WholeJob {
     /// Writes the checkpoint in one transaction.
     pub async fn write(self) -> Result<Archived, StoreError> {
-        self.store.write_checkpoint(self.tenant, APPLY_VERSION, &self.whole).await?;
+        let Some(mut writer) = self.store.begin_checkpoint(self.mark).await? else { return Ok(self.archived) };
+        if writer.is_whole() {
+            return Err(StoreError::OlderCheckpoint);
+        }
+        while writer.tidy().await? {}
+        writer.write(&self.whole, true).await?;
         Ok(self.archived)
     }
+}
+
+/// Returns the identity of a checkpoint.
+fn mark(tenant: TenantId, source: &CheckpointSource) -> CheckpointId {
+    let (position, batch, since) = (source.position(), source.batch(), source.changed().since());
+    CheckpointId { tenant, position, apply_version: APPLY_VERSION, batch, since }
 }
 
 /// Exports a slice of about `bytes` bytes, yielding to other tasks.

@@ -23,7 +23,8 @@ const MAX_LOOKS: usize = 64;
 pub(in crate::engine) struct Confirmations {
     clock: Clock,
     views: Arc<Views>,
-    /// Milliseconds of monotonic time at which the newest confirmed look began; 0 before the first.
+    /// One more than the milliseconds of monotonic time at which the newest confirmed look began; 0 before the first. So are
+    /// all times here.
     newest: AtomicU64,
     behind: papaya::HashMap<TenantId, Arc<Mutex<Behind>>>,
 }
@@ -31,7 +32,7 @@ pub(in crate::engine) struct Confirmations {
 /// A tenant whose state was behind its head at the newest look.
 #[derive(Debug)]
 struct Behind {
-    /// Milliseconds of monotonic time at which the newest look began that the state has reached.
+    /// The time at which the newest look began that the state has reached.
     reached: u64,
     /// The heads of later looks and the times at which these began, in order.
     looks: VecDeque<(u64, u64)>,
@@ -56,7 +57,7 @@ impl Confirmations {
     /// Notes a look at all heads that began at this monotonic time and is confirmed, with the heads of the tenants whose
     /// states are behind.
     pub fn confirm(&self, began: Duration, behind: &[(TenantId, u64)]) {
-        let began = millis(began).max(1);
+        let began = millis(began) + 1;
         let before = self.newest.load(Ordering::Acquire);
         let tenants = self.behind.pin();
         for (tenant, head) in behind {
@@ -101,7 +102,7 @@ impl Confirmations {
     }
 
     fn age(&self, at: u64) -> u64 {
-        millis(self.clock.monotonic()).saturating_sub(at)
+        millis(self.clock.monotonic()).saturating_sub(at.saturating_sub(1))
     }
 }
 

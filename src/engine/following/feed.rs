@@ -19,6 +19,8 @@ pub(in crate::engine) enum Delivery {
     Entries(Vec<Logged>),
     /// Its state from a checkpoint: the entries after the engine's state are deleted.
     Loaded(Box<State>),
+    /// Its state from a checkpoint, since the store lost entries that the engine's state has, for this reason.
+    Reloaded(Box<State>, String),
     /// Its entries cannot be applied, for this reason.
     Faulty(String),
 }

@@ -8,7 +8,7 @@ use metrics::{counter, gauge};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::super::replay::{ReplayError, Tail, in_time, load_again, next_entries};
+use super::super::replay::{ReplayError, Tail, in_time, load_again, next_entries, reload};
 use super::super::tenants::Removals;
 use super::super::views::Views;
 use super::wanted::Looks;
@@ -78,6 +78,11 @@ impl Follower {
     /// Runs until `stopping` is cancelled.
     pub async fn run(mut self, stopping: CancellationToken) {
         let mut is_failing = false;
+        // An error is one of the first look as well, which reports it.
+        let _connected = tokio::select! {
+            () = stopping.cancelled() => return,
+            connected = in_time(self.journal.recover()) => connected,
+        };
         loop {
             let can_read = self.ring.iter().any(|tenant| self.links.feed.has_room(*tenant));
             tokio::select! {
@@ -121,6 +126,10 @@ impl Follower {
             self.next_poll = now + POLL_INTERVAL;
             let behind = self.look(wanted.waiting).await?;
             confirmed = self.confirm(now, &behind).await;
+            // Not before: a server that a failover has deposed shows old heads.
+            if confirmed.is_ok() {
+                self.reload_lost().await?;
+            }
         } else if !wanted.tenants.is_empty() {
             let tenants: Vec<TenantId> = wanted.tenants.into_iter().collect();
             let heads = in_time(self.journal.heads_of(&tenants)).await?;
@@ -156,8 +165,8 @@ impl Follower {
         // show it, the store lost it.
         for (tenant, position) in std::mem::take(&mut self.ahead) {
             if let Some(head) = heads.get(&tenant).filter(|head| head.seq < position) {
-                let reason = format!("the journal ends at {}, the state is at {position}: history was lost", head.seq);
-                self.give_up(tenant, reason);
+                let reason = format!("the journal ends at {}, the state is at {position}", head.seq);
+                self.links.note_lost(tenant, reason);
             }
         }
         let mut behind = Vec::new();
@@ -202,7 +211,7 @@ impl Follower {
         }
         if state.seq == head.seq {
             if let Err(diverged) = state.check(head.tail) {
-                self.give_up(tenant, diverged.to_string());
+                self.links.note_lost(tenant, diverged.to_string());
             }
             return;
         }
@@ -272,12 +281,40 @@ impl Follower {
                     Ok(None)
                 }
             },
+            Err(ReplayError::Diverged(diverged)) => {
+                self.links.note_lost(tenant, diverged.to_string());
+                Ok(None)
+            }
             Err(ReplayError::Journal(error)) if !ReplayError::is_tenants(&error) => Err(error),
             Err(error) => {
                 self.give_up(tenant, error.to_string());
                 Ok(None)
             }
         }
+    }
+
+    /// Loads the tenants again whose states have entries that the store lost. Those that cannot be loaded go out of service.
+    async fn reload_lost(&mut self) -> Result<(), JournalError> {
+        let lost: Vec<_> = self.links.lost.lock().drain().collect();
+        for (tenant, reason) in lost {
+            // A delivery that waits may be the reloaded state: the next look shows whether it is enough.
+            if self.views.is_absent(tenant) || !self.links.feed.has_room(tenant) {
+                self.seen.remove(&tenant);
+                continue;
+            }
+            match reload(&mut self.journal, &self.store, &self.lifecycle, tenant).await {
+                Ok(Ok(state)) => self.links.feed.add(tenant, Delivery::Reloaded(Box::new(state), reason)),
+                Ok(Err(why)) => self.give_up(tenant, format!("{reason}; {why}")),
+                Err(error) => {
+                    self.links.note_lost(tenant, reason);
+                    return Err(error);
+                }
+            }
+            // Compared and read again from the new state.
+            self.seen.remove(&tenant);
+            self.lagging.remove(&tenant);
+        }
+        Ok(())
     }
 
     /// Takes a tenant out of service, by the engine, which has its state.

@@ -11,9 +11,10 @@ mod feed;
 mod follower;
 mod wanted;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -62,6 +63,10 @@ pub(super) struct Links {
     wanted: Arc<Wanted>,
     own: Arc<OwnBatches>,
     announcements: Arc<Announcements>,
+    /// False if no other server has a row: there is none to notify.
+    has_others: Arc<AtomicBool>,
+    /// Tenants whose states have entries that the store lost, and how that was noticed.
+    lost: Arc<Mutex<HashMap<TenantId, String>>>,
     /// The confirmed looks at the heads; `None` if no other server can append.
     pub confirmations: Option<Arc<Confirmations>>,
 }
@@ -84,11 +89,23 @@ impl Links {
         }
     }
 
-    /// Notifies the other servers of committed entries of these tenants.
+    /// Notes whether other servers have a row. One that starts polls until then.
+    pub fn note_others(&self, has_others: bool) {
+        self.has_others.store(has_others, Ordering::Relaxed);
+    }
+
+    /// Notifies the other servers, if there are any, of committed entries of these tenants: a notification is a commit, and
+    /// would cost the only server some of its throughput.
     pub fn announce(&self, tenants: impl Iterator<Item = TenantId>) {
-        if self.is_followed() {
+        // Relaxed: a late reading costs the others the time to their next poll.
+        if self.is_followed() && self.has_others.load(Ordering::Relaxed) {
             self.announcements.add(tenants);
         }
+    }
+
+    /// Notes that the store lost entries of a tenant that its state has. The follower loads it again.
+    pub fn note_lost(&self, tenant: TenantId, reason: String) {
+        self.lost.lock().insert(tenant, reason);
     }
 
     /// Requests a look at a tenant's head. Nothing happens if this is the only server: its state is at the head.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use metrics::{counter, histogram};
 use tokio_util::sync::CancellationToken;
 
+use super::super::duties::Duties;
 use super::super::health::{Health, Ownership};
 use super::unwritten::Unwritten;
 use super::{Incarnation, LeaseTable};
@@ -42,6 +43,7 @@ pub struct Keeper {
     table: HeartbeatTable,
     leases: Arc<LeaseTable>,
     health: Arc<Health>,
+    duties: Arc<Duties>,
     clock: Clock,
     /// Real time, by which the intervals go also where a test drives the clock.
     pace: Clock,
@@ -58,17 +60,21 @@ pub struct Keeper {
     has_written: bool,
 }
 
+/// The parts of the engine that a [`Keeper`] uses.
+pub(in crate::engine) struct KeeperParts {
+    pub leases: Arc<LeaseTable>,
+    pub health: Arc<Health>,
+    pub duties: Arc<Duties>,
+}
+
 impl Keeper {
-    pub(in crate::engine) fn new(
-        table: HeartbeatTable,
-        leases: Arc<LeaseTable>,
-        health: Arc<Health>,
-        clock: Clock,
-    ) -> Self {
+    pub(in crate::engine) fn new(table: HeartbeatTable, parts: KeeperParts, clock: Clock) -> Self {
+        let KeeperParts { leases, health, duties } = parts;
         Keeper {
             table,
             leases,
             health,
+            duties,
             clock,
             pace: Clock::system(),
             candidates: VecDeque::new(),
@@ -111,8 +117,11 @@ impl Keeper {
     /// Writes if that is due, and looks for the leases that ran out.
     async fn round(&mut self, unwritten: &Unwritten) {
         let now = self.pace.monotonic();
-        let found = self.leases.candidates().into_iter().map(|of| Candidate { found: now, of });
-        self.candidates.extend(found);
+        // Those of another server's duty wait in their order, for the case that this one takes it over.
+        if self.duties.ends_leases() {
+            let found = self.leases.candidates().into_iter().map(|of| Candidate { found: now, of });
+            self.candidates.extend(found);
+        }
         let ripe = self.candidates.iter().take_while(|candidate| now >= candidate.found + SILENCE).count();
         if unwritten.is_empty() && ripe == 0 && now < self.tried + RENEWAL_INTERVAL {
             return;

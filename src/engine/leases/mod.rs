@@ -27,7 +27,7 @@ use unwritten::Unwritten;
 
 pub use holders::HeldSession;
 pub use keeper::Keeper;
-pub(super) use keeper::{StoredAges, stored_ages};
+pub(super) use keeper::{KeeperParts, StoredAges, stored_ages};
 pub use pauses::{PAUSE_THRESHOLD, watch as watch_pauses};
 pub(super) use unwritten::BatchNumber;
 

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
+use metrics::counter;
 use tokio_util::sync::CancellationToken;
 
 use super::super::appender::UnknownAppend;
 use super::super::following::Delivery;
 use super::super::health::Ownership;
 use super::super::queue::Item;
-use super::super::replay::{ReplayError, Tail, load_again, replay};
+use super::super::replay::{ReplayError, Tail, load_again, reload, replay};
 use super::super::request::EventResult;
 use super::super::tenants::Tenants;
 use super::{Engine, RETRY_BACKOFF};
@@ -36,19 +37,44 @@ impl Engine {
                         Ok(()) => {}
                         // An earlier piece was dropped with an outage. The follower reads on from the state.
                         Err(ReplayError::Gap(gap)) => tracing::debug!(%tenant, %gap, "entries came too early"),
+                        Err(ReplayError::Diverged(diverged)) => self.links.note_lost(tenant, diverged.to_string()),
                         Err(error) => self.tenants.quarantine(tenant, &error.to_string()),
                     }
                 }
-                Delivery::Loaded(state) => self.replace(tenant, *state),
+                Delivery::Loaded(state) => self.replace(tenant, *state, None),
+                Delivery::Reloaded(state, reason) => self.replace(tenant, *state, Some(&reason)),
                 Delivery::Faulty(reason) => self.tenants.quarantine(tenant, &reason),
             }
         }
     }
 
-    /// Replaces the state of a tenant that fell behind the entries that the journal keeps.
-    fn replace(&mut self, tenant: TenantId, state: State) {
-        self.tenants.replace(tenant, state);
+    /// Replaces the state of a tenant that fell behind the entries that the journal keeps; with a reason that of one whose
+    /// entries the store lost.
+    fn replace(&mut self, tenant: TenantId, state: State, lost: Option<&str>) {
+        if let Some(reason) = lost {
+            counter!("rollcall_lost_histories_total").increment(1);
+            let position = state.position();
+            tracing::error!(%tenant, reason, position, "the store lost entries; the tenant is loaded again");
+        }
+        if self.tenants.replace(tenant, state, lost.is_some()) {
+            // Its rows are those of the state before.
+            self.checkpoints.forget(tenant);
+        }
         self.tenants.publish();
+    }
+
+    /// Loads a tenant again whose state has entries that the store lost. Puts it in quarantine if that cannot be done, or was
+    /// done just now (`is_reloaded`) and did not help.
+    async fn reload(&mut self, tenant: TenantId, reason: &str, is_reloaded: bool) -> Result<(), JournalError> {
+        if is_reloaded {
+            self.tenants.quarantine(tenant, reason);
+            return Ok(());
+        }
+        match reload(&mut self.appender.journal, &self.store, &self.lifecycle, tenant).await? {
+            Ok(state) => self.replace(tenant, state, Some(reason)),
+            Err(why) => self.tenants.quarantine(tenant, &format!("{reason}; {why}")),
+        }
+        Ok(())
     }
 
     /// Adds the entries of other servers that lie before those of an append, so that these follow the states. After an
@@ -77,23 +103,29 @@ impl Engine {
     }
 
     /// Calls `take` with the journal's entries beyond a tenant's state and backlog, up to its head. Loads the tenant's
-    /// checkpoint again if some of them are deleted. Puts the tenant in quarantine if its entries are at fault; an error is
-    /// the store's.
+    /// checkpoint again if some of them are deleted, or if the store lost entries that the state has. Puts the tenant in
+    /// quarantine if its entries are at fault; an error is the store's.
     pub(super) async fn bring_to(
         &mut self,
         tenant: TenantId,
         head: Tail,
         mut take: impl FnMut(&mut Tenants, Logged) -> Result<(), ReplayError>,
     ) -> Result<(), JournalError> {
+        let mut is_reloaded = false;
         loop {
             if self.tenants.is_absent(tenant) {
                 return Ok(());
             }
             let end = self.tenants.end(tenant);
             if end.seq > head.seq {
-                let reason = format!("the journal ends at {}, the state is at {}: history was lost", head.seq, end.seq);
-                self.tenants.quarantine(tenant, &reason);
-                return Ok(());
+                // The checkpoint may be newer than the head was when it was read.
+                if is_reloaded {
+                    return Ok(());
+                }
+                let reason = format!("the journal ends at {}, the state is at {}", head.seq, end.seq);
+                self.reload(tenant, &reason, is_reloaded).await?;
+                is_reloaded = true;
+                continue;
             }
             let Self { tenants, appender, .. } = self;
             let taking = replay(&mut appender.journal, tenant, end, head, |logged| take(tenants, logged));
@@ -101,9 +133,13 @@ impl Engine {
                 Ok(()) => return Ok(()),
                 Err(ReplayError::Journal(error)) if !ReplayError::is_tenants(&error) => return Err(error),
                 Err(ReplayError::Gap(gap)) => match load_again(&self.store, &self.lifecycle, tenant, gap.at).await? {
-                    Some(state) => self.replace(tenant, state),
+                    Some(state) => self.replace(tenant, state, None),
                     None => self.tenants.quarantine(tenant, &gap.to_string()),
                 },
+                Err(ReplayError::Diverged(diverged)) => {
+                    self.reload(tenant, &diverged.to_string(), is_reloaded).await?;
+                    is_reloaded = true;
+                }
                 Err(error) => self.tenants.quarantine(tenant, &error.to_string()),
             }
         }

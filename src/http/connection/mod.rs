@@ -1,16 +1,18 @@
-//! One connection: its permit, one request at a time, bounds on what it receives, and a minimum pace at which its
-//! responses must be read.
+//! One connection: its permit, one request at a time or the streams of HTTP/2, bounds on what it receives, and a minimum
+//! pace at which its responses must be read.
 
 pub mod body;
 pub mod counted;
 pub mod departure;
 pub mod paced;
+pub mod prefixed;
 mod received;
+pub mod streams;
 
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use axum::http::Extensions;
 use parking_lot::Mutex;
@@ -33,6 +35,11 @@ struct Inner {
     is_writing: AtomicBool,
     flushed: Notify,
     received: Mutex<Received>,
+    /// True once a request's head was received.
+    has_begun: AtomicBool,
+    /// True over HTTP/2: requests are answered at the same time, and counted in `streams`.
+    is_multiplexed: AtomicBool,
+    streams: AtomicUsize,
     /// The turns of handshakes and the client's network, until the connection has shown a valid credential.
     handshakes: Mutex<Option<(Handshakes, IpAddr)>>,
 }
@@ -40,8 +47,48 @@ struct Inner {
 impl Connection {
     /// A connection that was just accepted: nothing is being written.
     pub fn new(permit: ConnectionPermit) -> Self {
-        let (is_writing, flushed, received) = (AtomicBool::new(false), Notify::new(), Mutex::default());
-        Connection(Arc::new(Inner { permit, is_writing, flushed, received, handshakes: Mutex::default() }))
+        Connection(Arc::new(Inner {
+            permit,
+            is_writing: AtomicBool::new(false),
+            flushed: Notify::new(),
+            received: Mutex::default(),
+            has_begun: AtomicBool::new(false),
+            is_multiplexed: AtomicBool::new(false),
+            streams: AtomicUsize::new(0),
+            handshakes: Mutex::default(),
+        }))
+    }
+
+    /// Notes that this is a connection of HTTP/2.
+    fn multiplex(&self) {
+        self.0.is_multiplexed.store(true, Ordering::Release);
+        self.0.received.lock().multiplex();
+    }
+
+    fn is_multiplexed(&self) -> bool {
+        self.0.is_multiplexed.load(Ordering::Acquire)
+    }
+
+    /// Returns true once a request's head was received.
+    pub fn has_begun(&self) -> bool {
+        self.0.has_begun.load(Ordering::Acquire)
+    }
+
+    /// Records that a stream began.
+    fn stream_opened(&self) {
+        self.0.streams.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Records that a stream ended. After the last the connection is idle.
+    fn stream_ended(&self) {
+        if self.0.streams.fetch_sub(1, Ordering::AcqRel) == 1 && self.0.permit.answered() {
+            self.0.received.lock().answered();
+        }
+    }
+
+    /// Records bytes of a response's content, for which the client sends updates of its windows.
+    fn content_sent(&self, bytes: usize) {
+        self.0.received.lock().content_sent(bytes);
     }
 
     /// Lets the first valid credential on this connection count for later handshakes from its network.
@@ -83,16 +130,21 @@ impl Connection {
         self.0.permit.head_ended();
     }
 
-    /// Records that a request's head was received. Returns false if it must be rejected, as
+    /// Records that a request's head of so many bytes was received. Returns false if it must be rejected, as
     /// [`ConnectionPermit::request_started`].
-    pub fn request_started(&self, is_health: bool) -> bool {
-        self.0.received.lock().request_started();
+    pub fn request_started(&self, head_bytes: usize, is_health: bool) -> bool {
+        self.0.has_begun.store(true, Ordering::Release);
+        self.0.received.lock().request_started(head_bytes);
+        if self.0.streams.load(Ordering::Acquire) > 1 {
+            // Beside other requests, whose credentials may keep the connection from being closed.
+            return self.0.permit.is_admitted(is_health);
+        }
         self.0.permit.request_started(is_health)
     }
 
-    /// Records that the response was written.
+    /// Records that the response was written. A stream of HTTP/2 is counted by itself.
     pub fn answered(&self) {
-        if self.0.permit.answered() {
+        if !self.is_multiplexed() && self.0.permit.answered() {
             self.0.received.lock().answered();
         }
     }
@@ -110,9 +162,9 @@ impl Connection {
     }
 
     /// Waits until the responses before are written. Pipelined requests are not answered ahead of that, since their
-    /// responses would pile up in memory.
+    /// responses would pile up in memory. Over HTTP/2 the number of streams bounds them instead.
     pub async fn written(&self) {
-        loop {
+        while !self.is_multiplexed() {
             // Registered before the flag is read, so that a flush between the two is not missed.
             let flushed = self.0.flushed.notified();
             if !self.0.is_writing.load(Ordering::Acquire) {

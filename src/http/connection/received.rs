@@ -20,6 +20,8 @@ pub struct Received {
     framing: Option<i64>,
     /// The bodies so far. The handler of one may drop it after the next has begun.
     bodies: u64,
+    /// Over HTTP/2: the bytes that may still be received beside the content of bodies.
+    frames: Option<i64>,
     /// True from the end of a request's head until its response is written, and for desks.
     is_answering: bool,
 }
@@ -28,6 +30,12 @@ impl Received {
     /// Counts bytes that arrived. Returns true if they make an unfinished head long. An error if too many bytes frame a
     /// body.
     pub fn count(&mut self, bytes: usize) -> Result<bool> {
+        if let Some(frames) = &mut self.frames {
+            *frames -= bytes as i64;
+            if *frames < 0 {
+                return Err(Error::new(ErrorKind::InvalidData, "too many frames for the requests and their bodies"));
+            }
+        }
         if let Some(framing) = &mut self.framing {
             *framing -= bytes as i64;
             return match *framing {
@@ -48,21 +56,42 @@ impl Received {
         (self.head, self.has_long_head) = (0, false);
     }
 
-    /// Records the end of a request's head.
-    pub fn request_started(&mut self) {
+    /// Records that the connection is one of HTTP/2. Its frames are counted together, since those of a body cannot be
+    /// told from others here: every byte that is received takes one of [`FRAMING_BYTES`], and heads, content of bodies
+    /// and content of responses, for which windows are updated, give theirs back.
+    pub fn multiplex(&mut self) {
+        self.frames = Some(FRAMING_BYTES as i64);
+    }
+
+    fn give_back(&mut self, bytes: usize) {
+        if let Some(frames) = &mut self.frames {
+            *frames = (*frames + bytes as i64).min(FRAMING_BYTES as i64);
+        }
+    }
+
+    /// Records bytes of a response's content.
+    pub fn content_sent(&mut self, bytes: usize) {
+        self.give_back(bytes);
+    }
+
+    /// Records the end of a request's head of so many bytes. Compressed it can be much shorter, so that only the length
+    /// of a usual one is given back.
+    pub fn request_started(&mut self, head_bytes: usize) {
+        self.give_back(head_bytes.min(SHORT_HEAD_BYTES));
         self.head_ended();
         self.is_answering = true;
     }
 
     /// Records that a body begins, and returns its number.
     pub fn body_started(&mut self) -> u64 {
-        self.framing = Some(FRAMING_BYTES as i64);
+        self.framing = self.frames.is_none().then_some(FRAMING_BYTES as i64);
         self.bodies += 1;
         self.bodies
     }
 
     /// Counts bytes of a body's content, which were counted when they arrived.
     pub fn body_received(&mut self, number: u64, bytes: usize) {
+        self.give_back(bytes + bytes / 8);
         if let Some(framing) = self.framing.as_mut().filter(|_| number == self.bodies) {
             *framing += (bytes + bytes / 8) as i64;
         }
@@ -92,7 +121,7 @@ mod tests {
         assert!(!received.count(SHORT_HEAD_BYTES).unwrap());
         assert!(received.count(1).unwrap());
         assert!(!received.count(1).unwrap());
-        received.request_started();
+        received.request_started(100);
         assert!(!received.count(SHORT_HEAD_BYTES * 2).unwrap(), "this is no head");
         received.answered();
         assert!(!received.count(SHORT_HEAD_BYTES).unwrap());
@@ -102,7 +131,7 @@ mod tests {
     #[test]
     fn a_body_needs_content() {
         let mut received = Received::default();
-        received.request_started();
+        received.request_started(100);
         let first = received.body_started();
         for _ in 0..10_000 {
             // Chunks of 48 bytes, each with a size and two line ends.
@@ -120,5 +149,33 @@ mod tests {
         assert!(received.count(6).is_err(), "the end of a body before changes nothing");
         received.body_ended(second);
         assert!(!received.count(6).unwrap());
+    }
+
+    #[test]
+    fn frames_need_requests_or_content() {
+        let mut received = Received::default();
+        received.multiplex();
+        let (first, second) = (received.body_started(), received.body_started());
+        for _ in 0..100_000 {
+            // Frames of two bodies at once, each with a head of nine bytes, and an update of a window for each answer.
+            assert!(received.count(2 * (100 + 9) + 13).is_ok());
+            received.body_received(first, 100);
+            received.body_received(second, 100);
+            received.content_sent(13);
+        }
+        for _ in 0..FRAMING_BYTES / 17 {
+            received.count(17).unwrap();
+        }
+        assert!(received.count(17).is_err(), "pings alone");
+        let mut received = Received::default();
+        received.multiplex();
+        for _ in 0..100_000 {
+            received.count(300).unwrap();
+            received.request_started(300);
+        }
+        // One byte that stands for a long head.
+        received.request_started(FRAMING_BYTES);
+        received.count(FRAMING_BYTES - 1).unwrap();
+        assert!(received.count(2).is_err());
     }
 }

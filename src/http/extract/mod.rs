@@ -1,7 +1,7 @@
 //! Reading requests and building responses, shared by the dialects. Nothing here depends on a dialect.
 
+pub mod accept;
 pub mod body;
-pub mod brackets;
 pub mod caller;
 pub mod credential;
 pub mod form;

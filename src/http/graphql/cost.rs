@@ -391,7 +391,7 @@ mod tests {
     fn one_whole_wallboard_is_allowed_and_four_are_not() {
         let column = "column{metric label unit}";
         let tile = format!(
-            "type title width severity problem unknownIds number{{{column} cell{{value severity}} of{{{column} value}}}}
+            "type title width severity problem unknownIds unknownUsers number{{{column} cell{{value severity}} of{{{column} value}}}}
              rows{{columns{{metric label unit}} rows{{key label severity cells{{value severity}}}} rowCount}}
              people{{people{{label reason since}} peopleCount}} chart{{hours series{{{column} value}}}}"
         );

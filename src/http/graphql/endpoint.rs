@@ -93,7 +93,7 @@ pub async fn graphql_by_body(state: State<GraphqlState>, request: Request) -> Re
 async fn graphql(State(state): State<GraphqlState>, request: Request) -> Response<Body> {
     let accepted = Accepted::of(request.headers());
     let answered = answer(&state, request, accepted).await;
-    answered.unwrap_or_else(|error| error.answer(accepted.one_piece.unwrap_or(AnswerType::Json)))
+    answered.unwrap_or_else(|error| error.answer(accepted.of_errors()))
 }
 
 async fn answer(state: &GraphqlState, request: Request, accepted: Accepted) -> Result<Response<Body>, RequestError> {

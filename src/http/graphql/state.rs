@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Executor;
+use crate::auth::Tickets;
 use crate::http::live::LiveQueries;
 use crate::http::state::AppState;
 
@@ -15,11 +16,13 @@ pub struct GraphqlState {
     pub executor: Arc<Executor>,
     /// The live queries of this process.
     pub live: LiveQueries,
+    /// The tickets by which pages connect.
+    pub tickets: Tickets,
 }
 
 impl GraphqlState {
     /// Creates the state, with empty caches.
-    pub fn new(app: AppState) -> Self {
+    pub fn new(app: AppState, live: LiveQueries, tickets: Tickets) -> Self {
         let executor = Arc::new(Executor::new(app.edge().budgets));
         app.settings().on_deleted({
             let executor = executor.clone();
@@ -28,6 +31,6 @@ impl GraphqlState {
                 executor.persisted.remove(tenant);
             }
         });
-        GraphqlState { live: LiveQueries::new(app.clone()), app, executor }
+        GraphqlState { app, executor, live, tickets }
     }
 }

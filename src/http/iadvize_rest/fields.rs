@@ -6,9 +6,9 @@ use axum::http::HeaderMap;
 use serde_json::{Map, Value};
 
 use super::RestFault;
+use super::brackets::tree;
 use crate::domain::Fault;
 use crate::http::extract::body::DIALECT_LIMIT;
-use crate::http::extract::brackets::tree;
 use crate::http::extract::params::csv;
 use crate::http::extract::params::unknown::{similar, unknown};
 use crate::http::extract::{MediaType, form, json, media_type, read_body};

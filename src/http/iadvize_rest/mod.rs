@@ -1,6 +1,7 @@
 //! iAdvize's REST dialect (docs/reference/iadvize-rest.md): every response has `meta`, whatever its HTTP status, and
 //! may have `data`.
 
+pub mod brackets;
 pub mod fields;
 pub mod filters;
 pub mod grouping;

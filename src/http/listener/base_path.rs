@@ -9,7 +9,12 @@ use crate::domain::settings::base_path::BasePath;
 use crate::http::openapi;
 
 /// First segments of the paths that the description lacks: the vendors' own base paths, pages, and the benchmarks' route.
-const UNDESCRIBED: [&str; 6] = ["api", "docs", "echo", "graphiql", "openapi.json", "wallboard"];
+const UNDESCRIBED: [&str; 7] = ["api", "docs", "echo", "graphiql", "home", "openapi.json", "wallboard"];
+
+/// Marks a request for the base path itself, without a slash at its end: relative addresses in the answer would be of the
+/// path above it.
+#[derive(Clone, Copy, Debug)]
+pub struct WithoutSlash;
 
 /// Returns true if paths of the service begin with the first segment of a base path. Then a request could be meant below
 /// the base path or at the root.
@@ -24,6 +29,9 @@ pub fn is_taken(base: &BasePath) -> bool {
 
 /// Returns a request without the base path in front of its path. One that is not below it is returned as it is.
 pub fn stripped<B>(mut request: Request<B>, base: &BasePath) -> Request<B> {
+    if base.rest_of(request.uri().path()) == Some("") {
+        request.extensions_mut().insert(WithoutSlash);
+    }
     if let Some(uri) = rest(request.uri(), base) {
         *request.uri_mut() = uri;
     }
@@ -50,6 +58,7 @@ mod tests {
             ("/presence/operator/101?key=a%2Fb&x", "/operator/101?key=a%2Fb&x"),
             ("/presence", "/"),
             ("/presence?a=1", "/?a=1"),
+            ("/presence/", "/"),
             ("/presence/presence/livez", "/presence/livez"),
             ("/livez", "/livez"),
             ("/presences", "/presences"),
@@ -57,7 +66,10 @@ mod tests {
             ("*", "*"),
         ] {
             let request = Request::builder().uri(given).body(()).unwrap();
-            assert_eq!(stripped(request, &base).uri().to_string(), expected, "{given}");
+            let stripped = stripped(request, &base);
+            assert_eq!(stripped.uri().to_string(), expected, "{given}");
+            let is_marked = stripped.extensions().get::<WithoutSlash>().is_some();
+            assert_eq!(is_marked, given.split('?').next() == Some("/presence"), "{given}");
         }
     }
 

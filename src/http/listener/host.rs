@@ -21,12 +21,28 @@ pub fn check<B>(request: &Request<B>) -> Result<(), Fault> {
     if host.is_some_and(|host| !is_host(host)) {
         return malformed("is not a host");
     }
+    let authority = request.uri().authority().filter(|_| request.version() == Version::HTTP_2);
+    if let (Some(authority), Some(host)) = (authority, host)
+        && authority.as_str() != host
+    {
+        return malformed("is not the authority");
+    }
     let is_named = match request.version() {
         Version::HTTP_09 | Version::HTTP_10 => true,
         Version::HTTP_11 => host.is_some(),
         _ => host.is_some() || request.uri().authority().is_some(),
     };
     if is_named { Ok(()) } else { malformed("is missing") }
+}
+
+/// Adds the authority of a request of HTTP/2 as its `Host`, where the other layers read it. One that is there stays.
+pub fn add<B>(request: &mut Request<B>) {
+    let authority = request.uri().authority().map(|authority| HeaderValue::from_str(authority.as_str()));
+    if let Some(Ok(host)) = authority
+        && !request.headers().contains_key(HOST)
+    {
+        request.headers_mut().insert(HOST, host);
+    }
 }
 
 /// Returns true for a name or an address, with or without a port, and for an empty value.
@@ -63,5 +79,26 @@ mod tests {
         assert_eq!(checked(Version::HTTP_10, "/livez", &[]), Ok(()));
         assert_eq!(checked(Version::HTTP_2, "http://rollcall/livez", &[]), Ok(()));
         assert_eq!(checked(Version::HTTP_2, "/livez", &[]), error("is missing"));
+        assert_eq!(checked(Version::HTTP_2, "http://rollcall/livez", &["rollcall"]), Ok(()));
+        assert_eq!(checked(Version::HTTP_2, "http://rollcall/livez", &["other"]), error("is not the authority"));
+        // A proxy sends its own form, and HTTP/1.1 takes the header (RFC 9112, section 3.2.2, is for the sender).
+        assert_eq!(checked(Version::HTTP_11, "http://rollcall/livez", &["other"]), Ok(()));
+    }
+
+    #[test]
+    fn the_authority_stands_for_the_host() {
+        let mut request =
+            Request::builder().version(Version::HTTP_2).uri("http://rollcall:8080/livez").body(()).unwrap();
+        add(&mut request);
+        assert_eq!(request.headers()[HOST], "rollcall:8080");
+        request.headers_mut().insert(HOST, HeaderValue::from_static("other"));
+        add(&mut request);
+        assert_eq!(request.headers()[HOST], "other");
+        let mut request = Request::builder().uri("http://user@rollcall/").version(Version::HTTP_2).body(()).unwrap();
+        add(&mut request);
+        assert_eq!(
+            check(&request).map_err(|fault| fault.to_string()),
+            Err(String::from("the Host header is not a host"))
+        );
     }
 }

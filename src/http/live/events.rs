@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use async_graphql::futures_util::stream::unfold;
+use async_graphql::futures_util::stream::{StreamExt, iter, unfold};
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue, Response};
@@ -11,8 +11,9 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::authority::{Authority, CHECK_INTERVAL};
+use super::late::LateOperation;
 use super::permits::LivePermit;
-use super::{LiveAnswer, LiveEnd, LiveOperation};
+use super::{Instant, LiveAnswer, LiveEnd};
 use crate::http::connection::departure::Departure;
 use crate::http::state::AppState;
 
@@ -26,11 +27,16 @@ pub trait Form: Send + Sync + 'static {
     /// The time without an event after which [`Form::still`] is sent.
     const STILL_INTERVAL: Duration;
 
+    /// Writes what comes before all events; nothing by default.
+    fn begin(&self) -> Bytes {
+        Bytes::new()
+    }
+
     /// Writes an answer. `is_behind` is true for a first answer whose position is less than the one waited for.
     fn answer(&mut self, answer: &LiveAnswer, is_behind: bool) -> Bytes;
 
-    /// Writes what shows that nothing differs.
-    fn still(&mut self) -> Bytes;
+    /// Writes what shows that nothing differs at an instant; nothing if that is not shown.
+    fn still(&mut self, now: Instant) -> Bytes;
 
     /// Writes the last events of a question that cannot be answered.
     fn refused(&mut self, errors: &Bytes) -> Bytes;
@@ -40,7 +46,7 @@ pub trait Form: Send + Sync + 'static {
 pub struct Events<F> {
     app: AppState,
     authority: Authority,
-    operation: LiveOperation,
+    operation: LateOperation,
     form: F,
     revocations: watch::Receiver<()>,
     next_still: Duration,
@@ -52,7 +58,14 @@ pub struct Events<F> {
 
 impl<F: Form> Events<F> {
     /// Makes the events of an operation. `permit` counts the connection.
-    pub fn new(app: AppState, authority: Authority, operation: LiveOperation, form: F, permit: LivePermit) -> Self {
+    pub fn new(
+        app: AppState,
+        authority: Authority,
+        operation: impl Into<LateOperation>,
+        form: F,
+        permit: LivePermit,
+    ) -> Self {
+        let operation = operation.into();
         let (now, revocations) = (app.clock().monotonic(), app.credentials().revocations(authority.tenant()));
         let (next_still, next_check) = (now + F::STILL_INTERVAL, now);
         // The authority is checked at once: from here on no revocation is missed.
@@ -62,11 +75,12 @@ impl<F: Form> Events<F> {
 
     /// Returns the response that has the events as its body.
     pub fn into_response(self) -> Response<Body> {
-        let body = unfold(self, |mut events| async move {
+        let begin = Some(self.form.begin()).filter(|begin| !begin.is_empty());
+        let events = unfold(self, |mut events| async move {
             let event = events.next().await?;
             Some((Ok::<_, Infallible>(event), events))
         });
-        response(Body::from_stream(body))
+        response(Body::from_stream(iter(begin.map(Ok)).chain(events)))
     }
 
     /// Waits for the next event; `None` at the end.
@@ -107,8 +121,8 @@ impl<F: Form> Events<F> {
                         self.next_still = now + F::STILL_INTERVAL;
                         app.reader().health().until_certain().await;
                         // None for an account that is out of service.
-                        app.reader().snapshot(self.authority.tenant()).ok()?;
-                        let still = self.form.still();
+                        let snapshot = app.reader().snapshot(self.authority.tenant()).ok()?;
+                        let still = self.form.still(Instant::of(&snapshot, app.clock().now()));
                         if !still.is_empty() {
                             return Some(still);
                         }

@@ -5,9 +5,12 @@
 pub mod authority;
 pub mod events;
 mod execution;
+pub mod late;
 pub mod permits;
+pub mod tickets;
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +30,10 @@ use permits::{LivePermit, Permits};
 
 /// Most distinct executions of one tenant.
 pub const MAX_EXECUTIONS: usize = 200;
+/// The shortest time between two executions that can be requested, in milliseconds.
+pub const INTERVALS: RangeInclusive<i32> = 100..=60_000;
+/// The shortest time between two executions if none is requested, in milliseconds.
+pub const USUAL_INTERVAL: i32 = 250;
 /// The longest wait of an operation for its least position, before its first answer.
 pub const POSITION_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest time without an execution, for what changes without an event, unless the operation's interval is longer.

@@ -1,5 +1,5 @@
-//! The native API: events and webhooks, desk connections, the directory, the breakdown, log-ins, and the administration of
-//! tenants, settings, limits and keys. Errors are RFC 9457 problem details.
+//! The native API: events and webhooks, desk connections, the directory, the breakdown and its event stream, log-ins, and
+//! the administration of tenants, settings, limits and keys. Errors are RFC 9457 problem details.
 
 pub mod breakdown;
 pub mod desk;
@@ -7,6 +7,7 @@ pub mod directory;
 pub mod events;
 pub mod keys;
 pub mod limits;
+pub mod live;
 pub mod log_ins;
 pub mod rejections;
 mod scope_name;
@@ -54,6 +55,11 @@ pub struct Wallboards;
 #[derive(OpenApi)]
 #[openapi(tags((name = "Desks", description = "Persistent connections of desks")))]
 pub struct Desks;
+
+/// The OpenAPI tag of live queries.
+#[derive(OpenApi)]
+#[openapi(tags((name = "Live queries", description = "The breakdown as events, whenever it differs")))]
+pub struct Live;
 
 /// The OpenAPI tag of webhooks.
 #[derive(OpenApi)]

@@ -69,6 +69,7 @@ pub fn document() -> Document {
     let mut document = OpenApiBuilder::new().info(info).components(Some(security::schemes())).build();
     document.merge(super::described_routes().into_openapi());
     document.merge(super::desk_routes().into_openapi());
+    document.merge(super::live_routes().into_openapi());
     document.merge(super::graphql_description());
     encoding::describe_forms(&mut document);
     document

@@ -3,6 +3,7 @@
 
 mod bundle;
 pub mod graphiql;
+pub mod home;
 pub mod swagger_ui;
 pub mod wallboard;
 

@@ -4,21 +4,13 @@ use std::sync::LazyLock;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, REFERRER_POLICY, VARY,
-};
-use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
-use axum::response::IntoResponse;
+use axum::http::{HeaderMap, Response};
 use rust_embed::RustEmbed;
 
-use super::bundle::{Asset, Bundle};
-use super::{accepts_gzip, has, kind};
-use crate::domain::Fault;
+use super::bundle::Bundle;
 use crate::domain::settings::origin::Origin;
 use crate::http::AppState;
 use crate::http::extract::PathIds;
-use crate::http::extract::reply::IsStatic;
-use crate::http::fault::NativeFault;
 
 #[derive(RustEmbed)]
 #[folder = "web/wallboard/"]
@@ -34,48 +26,12 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 
 /// Responds with the page; 304 if the client has it already.
 pub async fn page(State(app): State<AppState>, headers: HeaderMap) -> Response<Body> {
-    let packed = accepts_gzip(&headers);
-    let tag = format!("\"{}{}\"", BUNDLE.hash, if packed { "-gzip" } else { "" });
-    // Hexadecimal digits in quotes, and origins, are visible ASCII, which every header may have.
-    let header = |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""));
-    let tag = header(&tag);
-    let mut response = if has(&headers, &tag) {
-        StatusCode::NOT_MODIFIED.into_response()
-    } else {
-        whole("index.html", &BUNDLE.index, packed)
-    };
-    response.headers_mut().extend([
-        (ETAG, tag),
-        (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
-        (VARY, HeaderValue::from_static("accept-encoding")),
-        (CONTENT_SECURITY_POLICY, header(&policy(&app.edge().frame_ancestors))),
-        (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-    ]);
-    response
+    BUNDLE.page(&headers, &policy(&app.edge().frame_ancestors), "accept-encoding")
 }
 
 /// Responds with a file of this version of the page; 404 for that of another one.
 pub async fn file(PathIds([hash, name]): PathIds<2>, headers: HeaderMap) -> Response<Body> {
-    let Some(asset) = BUNDLE.file(&hash, &name) else { return NativeFault(Fault::NotFound("file")).into_response() };
-    let mut response = whole(&name, asset, accepts_gzip(&headers));
-    response.headers_mut().extend([
-        // Another content has another address.
-        (CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable")),
-        (VARY, HeaderValue::from_static("accept-encoding")),
-        (CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'")),
-    ]);
-    response
-}
-
-fn whole(name: &str, asset: &Asset, packed: bool) -> Response<Body> {
-    let mut response = Response::new(Body::from(if packed { asset.gzip.clone() } else { asset.plain.clone() }));
-    response.headers_mut().insert(CONTENT_TYPE, kind(name));
-    if packed {
-        response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    }
-    // The bytes are shared by all responses.
-    response.extensions_mut().insert(IsStatic);
-    response
+    BUNDLE.respond(&hash, &name, &headers)
 }
 
 /// Returns the policy with the origins whose pages may embed this one.

@@ -157,6 +157,13 @@ impl ConnectionPermit {
         is_health || !is_reserved
     }
 
+    /// Returns false if a request beside others on this connection must be rejected, as
+    /// [`ConnectionPermit::request_started`].
+    pub fn is_admitted(&self, is_health: bool) -> bool {
+        let state = self.sockets.0.state.lock();
+        state.entries.get(&self.id).is_some_and(|entry| is_health || !entry.is_reserved)
+    }
+
     /// Notes that the running request is authenticated: the connection cannot be closed until the answer is written.
     /// [`Fault::TooMany`] if the tenant's share of such connections is used up.
     pub fn authenticated(&self, tenant: TenantId) -> Result<(), Fault> {

@@ -30,6 +30,14 @@ pub struct Changed {
     since: u64,
 }
 
+impl Changed {
+    /// Position of the state whose other rows are stored, by whichever server: every row that was changed after it is among
+    /// the keys.
+    pub fn since(&self) -> u64 {
+        self.since
+    }
+}
+
 /// An export in progress, one row at a time.
 #[derive(Debug)]
 pub struct Export {
@@ -152,9 +160,22 @@ impl CheckpointSource {
 
     /// Starts the export, in the order of the stored tables, so that a slice touches few pages.
     pub fn export(self) -> Export {
+        let changed: Vec<RowKey> = self.changed.keys.iter().cloned().collect();
+        self.export_of(changed)
+    }
+
+    /// Works as [`CheckpointSource::export`] with all rows of the state, for a store without any of the tenant's rows. The
+    /// changed ones are among them also if they are no longer there: a conversation that has left is exported to the archive.
+    pub fn export_all(self) -> Export {
+        let all = row_keys(&self.state).into_iter().chain(self.changed.keys.iter().cloned());
+        let all: HashSet<RowKey> = all.collect();
+        self.export_of(all.into_iter().collect())
+    }
+
+    fn export_of(self, mut keys: Vec<RowKey>) -> Export {
         // The tenant's row changes with every entry, so it is always exported, and once even if its key is dirty.
-        let changed = self.changed.keys.iter().filter(|key| **key != RowKey::Tenant).cloned();
-        let mut keys: Vec<RowKey> = std::iter::once(RowKey::Tenant).chain(changed).collect();
+        keys.retain(|key| *key != RowKey::Tenant);
+        keys.push(RowKey::Tenant);
         keys.sort_unstable();
         Export { state: self.state, keys: keys.into_iter(), left: Vec::new() }
     }

@@ -33,8 +33,10 @@ struct Counted<'b> {
 pub struct Resolved {
     /// Selects the users.
     pub filter: Filter,
-    /// The values that do not exist.
+    /// The values that do not exist, without users.
     pub unknown: Vec<String>,
+    /// The number of users that do not exist. Their ids are left out: one can be an e-mail address.
+    pub unknown_users: u64,
 }
 
 /// The counts made so far, and the budget that is left.
@@ -66,8 +68,9 @@ impl<'v> Counts<'v> {
             return Rc::clone(known);
         }
         let (filter, unknown) = resolve(self.view.directory(), filters);
-        let unknown = unknown.into_iter().map(|unknown| unknown.value.to_owned()).collect();
-        let resolved = Rc::new(Resolved { filter, unknown });
+        let (users, others): (Vec<_>, Vec<_>) = unknown.into_iter().partition(|unknown| unknown.is_user());
+        let unknown = others.into_iter().map(|unknown| unknown.value.to_owned()).collect();
+        let resolved = Rc::new(Resolved { filter, unknown, unknown_users: users.len() as u64 });
         self.resolved.push((filters, Rc::clone(&resolved)));
         resolved
     }

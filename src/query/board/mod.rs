@@ -2,6 +2,7 @@
 //! (docs/reference/native.md, "Wallboards"). Pages draw it, and decide nothing.
 
 mod counts;
+mod fit;
 pub mod links;
 mod number;
 mod people;
@@ -66,8 +67,10 @@ pub struct TileNow {
     pub width: u32,
     /// The worst severity in it.
     pub severity: Severity,
-    /// The values of its filters that do not exist, as they were given.
+    /// The values of its filters that do not exist, as they were given, without users.
     pub unknown: Vec<String>,
+    /// The number of users in its filters who do not exist.
+    pub unknown_users: u64,
     /// What it shows, or the reason for which it shows nothing now.
     pub content: Result<Content, &'static str>,
 }
@@ -183,7 +186,8 @@ struct LocalBreach {
 
 /// Evaluates the board of this name; `None` if there is none.
 ///
-/// The work is bounded, whatever the board: a tile past the bound has no content, and its problem is there instead.
+/// The work is bounded, whatever the board: a tile past the bound has no content, and its problem is there instead. So is
+/// what is shown: the longest lists are cut ([`fit`]).
 pub fn board(view: &View, name: &str, shown: Shown) -> Option<BoardNow> {
     let (board, _) = view.boards().get(name)?;
     let mut counts = Counts::new(view);
@@ -207,6 +211,7 @@ pub fn board(view: &View, name: &str, shown: Shown) -> Option<BoardNow> {
             pages.push(PageNow { title: page.title.clone(), severity, tiles });
         }
     }
+    fit::cut_lists(&mut pages);
     let breach_count = breaches.len() as u64;
     // Stable, so that equal severities stay in the order of their places.
     breaches.sort_by_key(|breach| std::cmp::Reverse(breach.severity));
@@ -225,7 +230,8 @@ pub fn board(view: &View, name: &str, shown: Shown) -> Option<BoardNow> {
 /// Evaluates one tile, and returns its breaches.
 fn evaluate<'v>(counts: &mut Counts<'v>, tile: &'v Tile, names: Names) -> (TileNow, Vec<LocalBreach>) {
     let title = tile.title.clone().unwrap_or_else(|| usual_title(tile));
-    let unknown = counts.resolved(tile).unknown.clone();
+    let resolved = counts.resolved(tile);
+    let (unknown, unknown_users) = (resolved.unknown.clone(), resolved.unknown_users);
     let mut breaches = Vec::new();
     let content = match tile.r#type {
         TileType::Number => number::number(counts, tile, &title, &mut breaches).map(Content::Number),
@@ -244,7 +250,7 @@ fn evaluate<'v>(counts: &mut Counts<'v>, tile: &'v Tile, names: Names) -> (TileN
     };
     let usual_width = if tile.r#type == TileType::Number { 1 } else { 2 };
     let width = tile.width.unwrap_or(usual_width);
-    (TileNow { r#type: tile.r#type, title, width, severity, unknown, content }, breaches)
+    (TileNow { r#type: tile.r#type, title, width, severity, unknown, unknown_users, content }, breaches)
 }
 
 /// Returns the heading of a tile without one.

@@ -1,8 +1,12 @@
 //! Checkpoints on PostgreSQL: one transaction of bounded statements, on a connection that nothing else uses.
 
+use std::collections::HashMap;
+
 use sqlx::{Connection, PgConnection};
+use uuid::Uuid;
 
 use super::{PostgresStore, archive};
+use crate::domain::TenantId;
 use crate::live::{Checkpoint, RowKey};
 use crate::store::StoreError;
 use crate::store::checkpoint::CheckpointId;
@@ -13,6 +17,9 @@ const STATEMENT_TIMEOUT: &str = "30000";
 /// milliseconds.
 const LOCK_TIMEOUT: &str = "5000";
 
+/// Rows of an older checkpoint that one statement deletes.
+const DELETED_ROWS: i64 = 10_000;
+
 /// A checkpoint being written to PostgreSQL. Its connection is in a transaction; dropping the writer rolls it back.
 #[derive(Debug)]
 pub struct CheckpointWriter {
@@ -20,6 +27,38 @@ pub struct CheckpointWriter {
     mark: CheckpointId,
     /// Taken while a slice is written, so that a writer that was cancelled within a slice cannot write another.
     connection: Option<PgConnection>,
+    /// True if all rows of the state are to be written.
+    is_whole: bool,
+}
+
+/// Locks the tenant's checkpoint, and looks for the entry with which the new one ends. The entry is looked for as of the
+/// statement's start, which may be before the lock was free: it was there then, if no other writer was faster.
+const LOCK: &str = "
+SELECT position, $3::uuid IS NULL OR EXISTS (
+    SELECT FROM journal WHERE tenant = $1 AND seq = $2 AND (batch = $3 OR batch IS NULL)
+) FROM checkpoint WHERE tenant = $1 FOR UPDATE";
+
+/// Locks the tenant's checkpoint, before anything else of it, so that two writers cannot deadlock. Returns its position; 0
+/// if there was none: one without rows is made.
+///
+/// [`StoreError::OtherHistory`] unless the journal has the entry with which the new checkpoint ends, as far as its batch is
+/// known: a state of a history that the store lost must not become the checkpoint of another one.
+async fn lock_stored(connection: &mut PgConnection, mark: CheckpointId) -> Result<u64, StoreError> {
+    let lock = || sqlx::query_as(LOCK).bind(mark.tenant.0).bind(mark.position as i64).bind(mark.batch);
+    let found: Option<(i64, bool)> = lock().fetch_optional(&mut *connection).await?;
+    let (stored, is_there) = match found {
+        Some(found) => found,
+        None => {
+            let made = "INSERT INTO checkpoint (tenant, position, apply_version) VALUES ($1, 0, $2)
+                        ON CONFLICT DO NOTHING";
+            sqlx::query(made).bind(mark.tenant.0).bind(mark.apply_version as i32).execute(&mut *connection).await?;
+            lock().fetch_one(connection).await?
+        }
+    };
+    if (stored as u64) < mark.position && !is_there {
+        return Err(StoreError::OtherHistory(mark.position));
+    }
+    Ok(stored as u64)
 }
 
 impl PostgresStore {
@@ -27,12 +66,16 @@ impl PostgresStore {
         let mut connection = self.spare_connection().await?;
         // Not sqlx's transaction, which would borrow the connection: this one stays open between slices.
         sqlx::raw_sql("BEGIN").execute(&mut connection).await?;
-        // The tenant's row is locked before any other, so that two writers cannot deadlock.
-        let moved = sqlx::query(
+        let stored = lock_stored(&mut connection, mark).await?;
+        if stored >= mark.position {
+            sqlx::raw_sql("ROLLBACK").execute(&mut connection).await?;
+            self.spare(connection);
+            return Ok(None);
+        }
+        sqlx::query(
             "INSERT INTO checkpoint (tenant, position, apply_version, batch) VALUES ($1, $2, $3, $4)
              ON CONFLICT (tenant) DO UPDATE SET position = excluded.position, apply_version = excluded.apply_version,
-                                                batch = excluded.batch
-             WHERE excluded.position > checkpoint.position",
+                                                batch = excluded.batch",
         )
         .bind(mark.tenant.0)
         .bind(mark.position as i64)
@@ -40,12 +83,19 @@ impl PostgresStore {
         .bind(mark.batch)
         .execute(&mut connection)
         .await?;
-        if moved.rows_affected() == 0 {
-            sqlx::raw_sql("ROLLBACK").execute(&mut connection).await?;
-            self.spare(connection);
-            return Ok(None);
-        }
-        Ok(Some(CheckpointWriter { store: self.clone(), mark, connection: Some(connection) }))
+        let is_whole = stored < mark.since;
+        let writer = CheckpointWriter { store: self.clone(), mark, connection: Some(connection), is_whole };
+        Ok(Some(writer))
+    }
+
+    pub(crate) async fn checkpoint_positions(
+        &self,
+        tenants: &[TenantId],
+    ) -> Result<HashMap<TenantId, u64>, StoreError> {
+        let tenants: Vec<Uuid> = tenants.iter().map(|tenant| tenant.0).collect();
+        let positions = sqlx::query_as("SELECT tenant, position FROM checkpoint WHERE tenant = ANY ($1)");
+        let positions: Vec<(Uuid, i64)> = positions.bind(tenants).fetch_all(&self.pool).await?;
+        Ok(positions.into_iter().map(|(tenant, position)| (TenantId(tenant), position as u64)).collect())
     }
 
     /// Returns a spare connection that answers, or a new one.
@@ -79,6 +129,28 @@ impl CheckpointWriter {
             self.connection = Some(writing);
         }
         Ok(())
+    }
+
+    pub(crate) fn is_whole(&self) -> bool {
+        self.is_whole
+    }
+
+    /// Deletes some rows of the older checkpoint if all are to be written. Returns false if none are left.
+    pub(crate) async fn tidy(&mut self) -> Result<bool, StoreError> {
+        if !self.is_whole {
+            return Ok(false);
+        }
+        // After the last slice there is no connection, and nothing to delete.
+        let Some(mut writing) = self.connection.take() else { return Ok(false) };
+        let deleted = sqlx::query(
+            "DELETE FROM state_row WHERE ctid = ANY (ARRAY(SELECT ctid FROM state_row WHERE tenant = $1 LIMIT $2))",
+        )
+        .bind(self.mark.tenant.0)
+        .bind(DELETED_ROWS)
+        .execute(&mut writing)
+        .await?;
+        self.connection = Some(writing);
+        Ok(deleted.rows_affected() > 0)
     }
 
     async fn write_rows(&self, writing: &mut PgConnection, slice: &Checkpoint) -> Result<(), StoreError> {

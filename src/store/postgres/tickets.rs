@@ -8,6 +8,9 @@ use super::PostgresStore;
 use crate::domain::{TenantId, Time};
 use crate::store::{StoreError, TicketRecord};
 
+/// The user in the row of a ticket that is for no user's desk: no user has this id, and the column takes no null.
+const NO_USER: i64 = 0;
+
 impl PostgresStore {
     pub(in crate::store) async fn create_ticket(
         &self,
@@ -20,16 +23,18 @@ impl PostgresStore {
             "INSERT INTO ticket (hash, tenant, credential, person, session, expires)
              SELECT $1, $2, $3, $4, $5, $6
              WHERE (SELECT count(*) FROM (
-                 SELECT FROM ticket WHERE tenant = $2 AND expires > $7 AND used_by IS NULL LIMIT $8) AS unused) < $8",
+                 SELECT FROM ticket WHERE tenant = $2 AND expires > $7 AND used_by IS NULL
+                 AND (person = $9) = ($4 = $9) LIMIT $8) AS unused) < $8",
         )
         .bind(ticket.hash.as_slice())
         .bind(ticket.tenant.0)
         .bind(ticket.credential.as_slice())
-        .bind(ticket.user)
+        .bind(ticket.user.unwrap_or(NO_USER))
         .bind(ticket.session.as_deref())
         .bind(ticket.expires.micros())
         .bind(now.micros())
         .bind(i64::try_from(most).unwrap_or(i64::MAX))
+        .bind(NO_USER)
         .execute(&self.pool)
         .await?;
         Ok(made.rows_affected() == 1)
@@ -52,6 +57,22 @@ impl PostgresStore {
         .await?;
         row.map(|row| read(&row)).transpose()
     }
+
+    pub(in crate::store) async fn find_ticket(
+        &self,
+        hash: &[u8; 32],
+        now: Time,
+    ) -> Result<Option<TicketRecord>, StoreError> {
+        let row = sqlx::query(
+            "SELECT hash, tenant, credential, person, session, expires
+             FROM ticket WHERE hash = $1 AND expires > $2 AND used_by IS NULL",
+        )
+        .bind(hash.as_slice())
+        .bind(now.micros())
+        .fetch_optional(&self.pool)
+        .await?;
+        row.map(|row| read(&row)).transpose()
+    }
 }
 
 fn read(row: &PgRow) -> Result<TicketRecord, StoreError> {
@@ -64,7 +85,7 @@ fn read(row: &PgRow) -> Result<TicketRecord, StoreError> {
         hash: hash("hash")?,
         tenant: TenantId(row.try_get("tenant")?),
         credential: hash("credential")?,
-        user: row.try_get("person")?,
+        user: Some(row.try_get("person")?).filter(|user| *user != NO_USER),
         session: session.map(Box::from),
         expires: Time::from_micros(row.try_get("expires")?),
     })

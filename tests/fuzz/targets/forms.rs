@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use rollcall::http::extract::Params;
-use rollcall::http::extract::brackets::tree;
+use rollcall::http::iadvize_rest::brackets::tree;
 use rollcall::http::extract::params::elements;
 
 fuzz_target!(|bytes: &[u8]| {

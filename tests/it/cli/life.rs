@@ -3,6 +3,10 @@
 use std::time::Duration;
 
 use reqwest::Method;
+use rollcall::boot::lock_store;
+use rollcall::clock::Clock;
+use rollcall::journal::LockMode;
+use rollcall::store::Purpose;
 
 use super::{run, stderr};
 use crate::on_both_stores;
@@ -13,16 +17,21 @@ use crate::support::raw::RawStore;
 use crate::support::tasks::{Stopwatch, eventually, spawn};
 use crate::support::{Backend, Home, tenant_id};
 
-on_both_stores!(a_second_server_on_a_store_is_rejected);
+on_both_stores!(what_needs_a_store_alone_is_rejected_beside_a_server);
 on_both_stores!(sigterm_stops_the_service_without_losing_events);
 on_both_stores!(sigterm_ends_a_start_that_waits_for_the_store);
 
-async fn a_second_server_on_a_store_is_rejected(backend: Backend) {
+/// A second server of an embedded store, and `verify`, which servers that share a database do not let in either.
+async fn what_needs_a_store_alone_is_rejected_beside_a_server(backend: Backend) {
     let home = Home::new(backend).await;
     let mut first = Process::start(&home.location, &[]).await;
     let store = store_flags(&home.location);
+    let command = match backend {
+        Backend::Embedded => ["serve", "--listen", "127.0.0.1:0"].as_slice(),
+        Backend::Postgres => &["verify"],
+    };
     let watch = Stopwatch::start();
-    let message = stderr(&run(&["serve", "--listen", "127.0.0.1:0", &store[0], &store[1]], &[]).code(2));
+    let message = stderr(&run(&[command, &[store[0].as_str(), store[1].as_str()]].concat(), &[]).code(2));
     assert!(message.contains("another server is running on this store"), "{message}");
     assert!(watch.elapsed() < Duration::from_secs(25), "{:?}", watch.elapsed());
     // An address in use is rejected as well.
@@ -87,17 +96,23 @@ async fn a_stopped_service_accepts_no_connections() {
 
 async fn sigterm_ends_a_start_that_waits_for_the_store(backend: Backend) {
     let home = Home::new(backend).await;
-    let mut first = Process::start(&home.location, &[]).await;
-    // The demo runs on an embedded store only.
-    let commands = match backend {
-        Backend::Embedded => ["serve", "demo"].as_slice(),
-        Backend::Postgres => &["serve"],
-    };
+    // On PostgreSQL a start waits for what has the store alone. The demo runs on an embedded store only.
+    let (mut first, mut held, mut commands) = (None, None, ["serve"].as_slice());
+    if backend == Backend::Embedded {
+        first = Some(Process::start(&home.location, &[]).await);
+        commands = &["serve", "demo"];
+    } else {
+        let alone = lock_store(&home.location, &Clock::system(), Purpose::Make, LockMode::Exclusive).await;
+        held = Some(alone.expect("the store is free"));
+    }
     for name in commands {
         let mut command = program();
         command.arg(name).args(store_flags(&home.location));
         let (status, output) = Process::terminate_start(command).await;
         assert!(status.success(), "{name}: {status} {output}");
     }
-    assert!(first.is_running() && first.api.is_ready().await, "the first server keeps running");
+    drop(held);
+    if let Some(mut first) = first {
+        assert!(first.is_running() && first.api.is_ready().await, "the first server keeps running");
+    }
 }

@@ -1,13 +1,14 @@
 //! Checkpoints: they load as written, and only newer ones change the store.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rollcall::domain::event::{PasswordHash, Surface};
 use rollcall::domain::{Channel, ConversationId, EventBody, RoleGrant, TenantId, Time, UserRef};
 use rollcall::journal::Draft;
-use rollcall::live::state::{APPLY_VERSION, Export};
+use rollcall::live::state::{APPLY_VERSION, CheckpointSource, Export};
 use rollcall::live::{Checkpoint, State};
-use rollcall::store::CheckpointId;
+use rollcall::store::{CheckpointId, StoreError};
 use uuid::Uuid;
 
 use super::{Bench, at, draft_of};
@@ -15,6 +16,7 @@ use crate::on_both_stores;
 use crate::support::Backend;
 use crate::support::desks;
 use crate::support::raw::RawStore;
+use crate::support::tasks::spawn;
 
 on_both_stores!(a_checkpoint_loads_as_written);
 on_both_stores!(an_older_checkpoint_changes_nothing);
@@ -189,9 +191,8 @@ async fn tenants_have_separate_checkpoints(backend: Backend) {
 /// after that. Returns whether all slices were written.
 async fn write_slices(bench: &Bench, state: &mut State, (slices, tidied): (usize, usize)) -> bool {
     let source = state.begin_checkpoint();
-    let (position, batch) = (source.position(), source.batch());
-    let mark = CheckpointId { tenant: bench.ours, position, apply_version: APPLY_VERSION, batch };
-    let mut writer = bench.store.begin_checkpoint(mark).await.unwrap().expect("the checkpoint is newer");
+    let mut writer =
+        bench.store.begin_checkpoint(mark(bench.ours, &source)).await.unwrap().expect("the checkpoint is newer");
     while writer.tidy().await.unwrap() {}
     let mut export = source.export();
     for _ in 0..slices {
@@ -266,4 +267,71 @@ async fn large_checkpoints_load_as_written(backend: Backend) {
         let mut raw = RawStore::open(&bench.home.location).await;
         assert_eq!(raw.number("SELECT count(*) FROM state_row_next").await, 0, "all rows are tidied");
     }
+}
+
+/// Returns a state that has applied the whole journal.
+async fn replayed(bench: &mut Bench) -> State {
+    let mut state = State::new(bench.ours);
+    for entry in bench.journal.read(bench.ours, 0, u32::MAX).await.unwrap() {
+        state.apply(&entry.entry).expect("no gap");
+        state.set_batch(entry.batch);
+    }
+    state
+}
+
+fn mark(tenant: TenantId, source: &CheckpointSource) -> CheckpointId {
+    let (position, batch, since) = (source.position(), source.batch(), source.changed().since());
+    CheckpointId { tenant, position, apply_version: APPLY_VERSION, batch, since }
+}
+
+/// A writer is paused within its transaction, which PostgreSQL ends after a while. Another one writes meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_writer_that_was_paused_midway_changes_nothing() {
+    let mut bench = Bench::new(Backend::Postgres).await;
+    let ours = bench.ours;
+    let mut state = State::new(ours);
+    play(&mut bench, &mut state, at(100), &story(ours)[..6]).await;
+    let source = state.begin_checkpoint();
+    let mut paused = bench.store.begin_checkpoint(mark(ours, &source)).await.unwrap().expect("it is newer");
+    let mut export = source.export();
+    let mut slice = export.slice();
+    assert!(export.add_to(&mut slice));
+    paused.write(&slice, false).await.unwrap();
+    play(&mut bench, &mut state, at(101), &story(ours)[6..]).await;
+    let mut other = replayed(&mut bench).await;
+    let (source, store) = (other.begin_checkpoint(), bench.store.clone());
+    let mark = mark(ours, &source);
+    let writing = spawn(async move {
+        let mut writer = store.begin_checkpoint(mark).await.unwrap().expect("it is newer");
+        assert!(!writer.is_whole());
+        writer.write(&whole(source.export()), true).await.unwrap();
+    });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(!writing.is_finished(), "it waits for the tenant's checkpoint");
+    let ended = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                 WHERE datname = current_database() AND state = 'idle in transaction'";
+    assert_eq!(RawStore::open(&bench.home.location).await.number(ended).await, 1);
+    writing.await.expect("the other writer writes");
+    let mut slice = export.slice();
+    while export.add_to(&mut slice) {}
+    assert!(paused.write(&slice, true).await.is_err(), "its transaction was ended");
+    let loaded = loaded(&bench, ours).await;
+    assert_eq!((loaded.position(), loaded.digest()), (other.position(), state.digest()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_state_of_another_history_is_no_checkpoint() {
+    let mut bench = Bench::new(Backend::Postgres).await;
+    let ours = bench.ours;
+    let mut state = State::new(ours);
+    play(&mut bench, &mut state, at(100), &story(ours)).await;
+    let batch = state.batch();
+    state.set_batch(Some(Uuid::from_u128(7)));
+    let source = state.begin_checkpoint();
+    let refused = bench.store.begin_checkpoint(mark(ours, &source)).await;
+    assert!(matches!(refused, Err(StoreError::OtherHistory(at)) if at == state.position()), "{refused:?}");
+    state.checkpoint_failed(source.changed());
+    state.set_batch(batch);
+    let source = state.begin_checkpoint();
+    assert!(bench.store.begin_checkpoint(mark(ours, &source)).await.unwrap().is_some(), "the control");
 }

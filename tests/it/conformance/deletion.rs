@@ -28,7 +28,7 @@ on_both_stores!(a_checkpoint_under_way_leaves_no_rows);
 on_both_stores!(the_registry_reports_deleted_tenants);
 
 /// Tables without rows of tenants.
-const OTHERS: [&str; 3] = ["_sqlx_migrations", "registry", "replica"];
+const OTHERS: [&str; 4] = ["_sqlx_migrations", "duty", "registry", "replica"];
 
 impl Bench {
     /// Adds a key and a token of it.
@@ -215,7 +215,7 @@ async fn a_checkpoint_under_way_leaves_no_rows(backend: Backend) {
         state.apply(&entry.entry).expect("no gap");
     }
     let whole = state.checkpoint();
-    let mark = CheckpointId { tenant: ours, position: 10, apply_version: APPLY_VERSION, batch: None };
+    let mark = CheckpointId { tenant: ours, position: 10, apply_version: APPLY_VERSION, batch: None, since: 0 };
     let mut writer = bench.store.begin_checkpoint(mark).await.unwrap().expect("it is newer");
     writer.write(&whole, false).await.unwrap();
     let watch = Stopwatch::start();

@@ -1,13 +1,15 @@
-//! Exclusive ownership: one server a store; and migrations, which can run repeatedly.
+//! Ownership: one server an embedded store, servers that share a database and keep out what needs it alone; and
+//! migrations, which can run repeatedly.
 
+use std::any::Any;
 use std::pin::pin;
 use std::time::Duration;
 
-use rollcall::boot::{BootError, GivenTokens, boot};
+use rollcall::boot::{BootError, GivenTokens, boot, lock_store};
 use rollcall::clock::Clock;
-use rollcall::journal::JournalError;
+use rollcall::journal::{JournalError, LockMode};
 use rollcall::live::state::APPLY_VERSION;
-use rollcall::store::{Location, Store, StoreError};
+use rollcall::store::{Location, Purpose, Store, StoreError};
 use tokio::time::timeout;
 
 use super::{Bench, at, drafts};
@@ -118,9 +120,46 @@ async fn connections_have_a_timeout_and_full_commit_durability() {
 /// The time within which a waiting server notices a change: it checks ten times a second.
 const NOTICE_TIMEOUT: Duration = Duration::from_millis(300);
 
+/// Takes a store for one process alone: as the server of an embedded store, and as a command, or a server of an older
+/// release, on a database.
+async fn occupy(home: &Home, backend: Backend) -> Box<dyn Any> {
+    let clock = Clock::system();
+    match backend {
+        Backend::Embedded => {
+            Box::new(boot(&home.location, GivenTokens::default(), &clock).await.expect("the first server starts"))
+        }
+        Backend::Postgres => {
+            Box::new(lock_store(&home.location, &clock, Purpose::Make, LockMode::Exclusive).await.expect("it is free"))
+        }
+    }
+}
+
+#[tokio::test]
+async fn servers_share_a_database_and_keep_out_what_needs_it_alone() {
+    let home = Home::new(Backend::Postgres).await;
+    let start = async || boot(&home.location, GivenTokens::default(), &Clock::system()).await;
+    // Both find a database without tables, which one of them makes.
+    let (first, second) = tokio::join!(start(), start());
+    let servers = [first.expect("the first server starts"), second.expect("the second server starts")];
+    let third = start().await.expect("a later one starts");
+    drop(third);
+    let clock = Clock::manual(at(0));
+    let mut alone = pin!(lock_store(&home.location, &clock, Purpose::Read, LockMode::Exclusive));
+    assert!(timeout(NOTICE_TIMEOUT, &mut alone).await.is_err(), "it waits for the servers");
+    let [first, second] = servers;
+    drop(first);
+    assert!(timeout(NOTICE_TIMEOUT, &mut alone).await.is_err(), "it waits for the last one");
+    drop(second);
+    let alone = timeout(LOCK_TIMEOUT, alone).await.expect("it stops waiting").expect("it has the store");
+    let mut server = pin!(boot(&home.location, GivenTokens::default(), &clock));
+    assert!(timeout(NOTICE_TIMEOUT, &mut server).await.is_err(), "a server waits as well");
+    drop(alone);
+    timeout(LOCK_TIMEOUT, server).await.expect("it stops waiting").expect("the server starts");
+}
+
 async fn a_second_server_is_rejected_after_a_wait(backend: Backend) {
     let home = Home::new(backend).await;
-    let first = boot(&home.location, GivenTokens::default(), &Clock::system()).await.expect("the first server starts");
+    let first = occupy(&home, backend).await;
     let clock = Clock::manual(at(0));
     let mut second = pin!(boot(&home.location, GivenTokens::default(), &clock));
     assert!(timeout(NOTICE_TIMEOUT, &mut second).await.is_err());
@@ -143,7 +182,7 @@ async fn a_second_server_is_rejected_after_a_wait(backend: Backend) {
 
 async fn a_waiting_server_gets_the_store_when_the_first_exits(backend: Backend) {
     let home = Home::new(backend).await;
-    let first = boot(&home.location, GivenTokens::default(), &Clock::system()).await.expect("the first server starts");
+    let first = occupy(&home, backend).await;
     let clock = Clock::manual(at(0));
     let mut second = pin!(boot(&home.location, GivenTokens::default(), &clock));
     assert!(timeout(NOTICE_TIMEOUT, &mut second).await.is_err());

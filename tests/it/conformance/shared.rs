@@ -172,7 +172,7 @@ fn ticket(tenant: TenantId, n: u16, expires: i64) -> TicketRecord {
     let mut hash = [0; 32];
     hash[..2].copy_from_slice(&n.to_be_bytes());
     let session = n.is_multiple_of(2).then(|| format!("tab \"{n}\" ü").into());
-    TicketRecord { hash, tenant, credential: [8; 32], user: i64::from(n), session, expires: at(expires) }
+    TicketRecord { hash, tenant, credential: [8; 32], user: Some(i64::from(n) + 1), session, expires: at(expires) }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -215,6 +215,23 @@ async fn of_two_servers_one_uses_a_ticket_postgres() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ticket_that_is_found_stays_postgres() {
+    let (bench, rows, others) = ticket_rows().await;
+    let live = TicketRecord { user: None, session: None, ..ticket(bench.ours, 1, 60) };
+    assert!(rows.create(&live, at(0), 1).await.unwrap());
+    assert!(rows.create(&ticket(bench.ours, 2, 60), at(0), 1).await.unwrap(), "those of desks are counted apart");
+    let more = TicketRecord { hash: [9; 32], ..live.clone() };
+    assert!(!rows.create(&more, at(0), 1).await.unwrap());
+    for rows in [&others, &rows, &others] {
+        assert_eq!(rows.find(&live.hash, at(59)).await.unwrap(), Some(live.clone()));
+    }
+    assert_eq!(rows.find(&live.hash, at(60)).await.unwrap(), None, "expired");
+    assert_eq!(rows.find(&more.hash, at(0)).await.unwrap(), None, "unknown");
+    rows.redeem(&live.hash, bench.clock.new_id(), at(1)).await.unwrap().expect("a ticket");
+    assert_eq!(others.find(&live.hash, at(1)).await.unwrap(), None, "used");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unused_tickets_are_limited_and_expired_ones_deleted_postgres() {
     let (bench, rows, others) = ticket_rows().await;
     for n in 0..5 {
@@ -232,7 +249,7 @@ async fn unused_tickets_are_limited_and_expired_ones_deleted_postgres() {
     assert_eq!(bench.store.forget(Chore::Tickets(at(61)), 4).await.unwrap(), 4);
     assert_eq!(bench.store.forget(Chore::Tickets(at(61)), 4).await.unwrap(), 2);
     let mut raw = RawStore::open(&bench.home.location).await;
-    assert_eq!(raw.number("SELECT count(*) FROM ticket WHERE person IN (6, 8)").await, 2);
+    assert_eq!(raw.number("SELECT count(*) FROM ticket WHERE person IN (7, 9)").await, 2);
     assert_eq!(raw.number("SELECT count(*) FROM ticket").await, 2);
     assert!(bench.store.delete_tenant(bench.theirs, at(62)).await.unwrap());
     while bench.store.forget(Chore::Deleted(bench.theirs), 100).await.unwrap() > 0 {}

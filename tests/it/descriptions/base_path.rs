@@ -79,13 +79,25 @@ async fn requests_below_the_base_path_are_those_at_the_root() {
     assert_eq!((unknown.status, &unknown.json()["meta"]["status"]), (404, &json!("fail")));
     let unknown = get(&service, &persona.key, &format!("{BASE}/stats/nothing")).await;
     assert_eq!(unknown.json(), json!({ "message": "there is no such route" }));
-    for path in [BASE.to_owned(), format!("{BASE}s/livez"), format!("/tools{BASE}/livez"), String::from("/tools/livez")]
-    {
+    for path in [format!("{BASE}s/livez"), format!("/tools{BASE}/livez"), String::from("/tools/livez")] {
         assert_eq!(get(&service, &persona.key, &path).await.status, 404, "{path}");
     }
     let client = Client::builder().redirect(Policy::none()).build().expect("a client");
     let moved = client.get(service.url(&format!("{BASE}/docs"))).send().await.expect("an answer");
     assert_eq!((moved.status().as_u16(), moved.headers()["location"].to_str().expect("text")), (308, "docs/"));
+    // The page at the root has relative addresses, so its own ends with a slash; a program's links have the base path.
+    let html = |path: &str| client.get(service.url(path)).header("Accept", "text/html");
+    let moved = html(BASE).send().await.expect("an answer");
+    assert_eq!((moved.status().as_u16(), moved.headers()["location"].to_str().expect("text")), (308, "presence/"));
+    for path in [format!("{BASE}/"), String::from("/")] {
+        let page = html(&path).send().await.expect("an answer");
+        assert_eq!(page.status().as_u16(), 200);
+        assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
+    }
+    for path in [BASE.to_owned(), format!("{BASE}/"), String::from("/")] {
+        let links = get(&service, "", &path).await.ok().json();
+        assert_eq!(links["links"]["docs"], format!("{BASE}/docs/"), "{path}");
+    }
     let headers = [("Authorization", &*format!("Bearer {}", persona.key))];
     drop(
         Desk::open(&service.api, &format!("{BASE}/v1/desk"), &headers)

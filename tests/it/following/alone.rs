@@ -3,17 +3,15 @@
 
 use std::time::Duration;
 
-use rollcall::clock::Clock;
 use rollcall::domain::event::Surface;
 use rollcall::domain::{Event, EventBody, EventId, Fault, Outcome, UserRef};
 use rollcall::engine::Submitter;
-use rollcall::journal::LockMode;
 
 use super::{Pair, start_on};
 use crate::support::desks::{connected, directory};
 use crate::support::raw::RawStore;
 use crate::support::tasks::{eventually, eventually_within, spawn};
-use crate::support::{Backend, Home, Service, Setup};
+use crate::support::Service;
 
 /// Longer than a session waits for a locked head, and a request for its outcome.
 const LONG: Duration = Duration::from_secs(30);
@@ -107,24 +105,6 @@ async fn a_locked_tenant_waits_in_order_and_delays_no_other() {
     assert!(is_ordered, "never all at their first attempt");
     pair.level().await;
     pair.end().await;
-}
-
-/// The control: a server that has the store for itself waits for no head, and places the event once the head is free.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn control_a_single_server_does_not_wait_for_a_head() {
-    let home = Home::new(Backend::Postgres).await;
-    let service = Service::start_on(home, Setup { lock: LockMode::Exclusive, ..Setup::default() }).await;
-    let persona = service.api.persona("tenant").await;
-    service.api.put_directory(&persona.key, &directory(1)).await;
-    let mut raw = RawStore::open(&service.home.location).await;
-    let locker = Locker::lock(&service, &persona.tenant).await;
-    let event = [connected("e", 1, Clock::system().now())];
-    let answer = service.api.events(&persona.key, &event).await.expect("an answer");
-    assert!(answer.is_unavailable(), "in time, while the head is locked: {} {}", answer.status, answer.text);
-    assert_eq!(waiting(&mut raw).await, 0);
-    locker.release().await;
-    eventually("placed", async || service.api.events(&persona.key, &event).await.is_ok_and(|a| a.status == 200)).await;
-    service.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

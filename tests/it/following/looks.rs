@@ -1,7 +1,6 @@
 //! Looks at the heads find entries, new and deleted tenants, and lost history.
 
 use reqwest::Method;
-use serde_json::json;
 
 use super::{POLL, Pair};
 use crate::support::ADMIN;
@@ -81,41 +80,4 @@ async fn a_new_tenant_appears_and_a_deleted_one_goes() {
     assert!(pair.two.app.reader.state(pair.tenant()).await.is_ok_and(|state| state.is_none()), "its state is dropped");
     assert_eq!(pair.two.api.connected(&new.key).await.0, 1, "the other tenant stays");
     pair.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_tenant_whose_history_was_lost_is_not_served() {
-    for loss in [
-        // The newest entry is gone.
-        "DELETE FROM journal USING head WHERE journal.tenant = head.tenant AND journal.seq = head.seq
-             AND head.tenant = '{tenant}';
-         UPDATE head SET seq = seq - 1 WHERE tenant = '{tenant}'",
-        // The newest entry is another one.
-        "UPDATE journal SET batch = gen_random_uuid() FROM head
-             WHERE journal.tenant = head.tenant AND journal.seq = head.seq AND head.tenant = '{tenant}';
-         UPDATE head SET tail = batch FROM journal
-             WHERE journal.tenant = head.tenant AND journal.seq = head.seq AND head.tenant = '{tenant}'",
-    ] {
-        let mut pair = Pair::new().await;
-        pair.one.api.apply(&pair.persona.key, &[connected("first", 1, pair.now())]).await;
-        pair.level().await;
-        // The control: looks at heads that nothing happened to leave the tenant in service.
-        for _ in 0..3 {
-            pair.clocks.iter().for_each(|clock| clock.advance(POLL));
-            pair.one.api.connected(&pair.persona.key).await;
-        }
-        assert_eq!(pair.two.api.connected(&pair.persona.key).await.0, 1);
-        pair.raw.run(&loss.replace("{tenant}", &pair.persona.tenant)).await;
-        for (service, clock) in [(&pair.one, &pair.clocks[0]), (&pair.two, &pair.clocks[1])] {
-            eventually("the tenant is out of service", async || {
-                clock.advance(POLL);
-                service.app.reader.is_quarantined(pair.tenant())
-            })
-            .await;
-            let body = json!({ "query": "{connectedUsersIndicator{connectedUsersCount}}" });
-            let answer = service.api.post(&pair.persona.key, "/graphql", &body).await.expect("an answer");
-            assert_eq!(answer.status, 503, "{}", answer.text);
-        }
-        pair.stop().await;
-    }
 }

@@ -1,13 +1,13 @@
 //! Several servers on one database, each of which follows the entries of the others:
 //! docs/decisions/0105-following.md.
-//!
-//! What one server does for all, such as ending leases, is not shared out among several yet, so that the sessions of these
-//! tests have long leases or none.
 
 mod alone;
+mod checkpoints;
 mod confirmed;
+mod duties;
 mod interleaved;
 mod looks;
+mod lost;
 mod model;
 mod positions;
 mod refusals;
@@ -18,7 +18,6 @@ use std::time::Duration;
 
 use rollcall::clock::Clock;
 use rollcall::domain::{TenantId, Time};
-use rollcall::journal::LockMode;
 
 use crate::support::api::Persona;
 use crate::support::desks::directory;
@@ -31,7 +30,7 @@ const POLL: Duration = Duration::from_millis(250);
 
 /// Starts a service that shares its store.
 async fn start_on(home: Home, clock: &Clock) -> Service {
-    let setup = Setup { clock: clock.clone(), lock: LockMode::Shared, ..Setup::default() };
+    let setup = Setup { clock: clock.clone(), ..Setup::default() };
     let service = Service::start_on(home, setup).await;
     eventually("ready", || service.api.is_ready()).await;
     service
@@ -56,9 +55,21 @@ impl Pair {
         let two = start_on(Home::at(location.clone()), &clocks[1]).await;
         let persona = one.api.persona("tenant").await;
         one.api.put_directory(&persona.key, &directory(3)).await;
-        let pair = Pair { one, two, clocks, persona, raw: RawStore::open(&location).await };
+        let mut pair = Pair { one, two, clocks, persona, raw: RawStore::open(&location).await };
+        pair.meet().await;
         pair.level().await;
         pair
+    }
+
+    /// Waits until each server has found the other's row. Before that it notifies nobody.
+    async fn meet(&mut self) {
+        const LEAST: &str = "SELECT min(rounds) FROM replica";
+        let before = self.raw.number(LEAST).await;
+        eventually("both servers did another round", async || {
+            self.clocks.iter().for_each(|clock| clock.advance(POLL));
+            self.raw.number(LEAST).await > before
+        })
+        .await;
     }
 
     fn tenant(&self) -> TenantId {

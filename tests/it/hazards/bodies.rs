@@ -23,7 +23,7 @@ use crate::tidy::files;
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Every route that reads a body, and the limit of its size in bytes.
-const ROUTES: [(&str, &str, usize); 24] = [
+const ROUTES: [(&str, &str, usize); 25] = [
     ("POST", "/graphql", 1024 * 1024),
     ("POST", "/agents-availability", 1024 * 1024),
     ("POST", "/v1/user-activity/search", 128 * 1024),
@@ -36,6 +36,7 @@ const ROUTES: [(&str, &str, usize); 24] = [
     ("PATCH", "/agents/5ea70000-0000-4000-8000-000000000001/presence", 1024 * 1024),
     ("POST", "/v1/webhooks/iadvize", 1024 * 1024),
     ("POST", "/v1/desk/tickets", 1024 * 1024),
+    ("POST", "/v1/live/tickets", 1024 * 1024),
     ("POST", "/v1/tenants", 1024 * 1024),
     ("PATCH", "/v1/tenants/5ea70000-0000-4000-8000-000000000001", 1024 * 1024),
     ("POST", "/v1/tenants/5ea70000-0000-4000-8000-000000000001/keys", 1024 * 1024),

@@ -9,6 +9,8 @@ use rollcall::limits::TenantLimits;
 use crate::support::api::{Answer, send};
 use crate::support::{Backend, Home, Service, Setup};
 
+/// What browsers accept for a page.
+const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8";
 const DESK: &str = "https://desk.example.com";
 const WALL: &str = "http://localhost:3000";
 
@@ -160,11 +162,13 @@ async fn pages_load_from_this_server_only() {
         ("/graphiql/start.js", "text/javascript; charset=utf-8"),
         ("/graphiql/page.css", "text/css; charset=utf-8"),
         ("/graphiql/LICENSES.txt", "text/plain; charset=utf-8"),
+        ("/", "text/html; charset=utf-8"),
         ("/docs/", "text/html; charset=utf-8"),
         ("/docs/swagger-ui-bundle.js", "text/javascript; charset=utf-8"),
     ];
     for (path, kind) in files {
-        let answer = send(service.api.request(Method::GET, path)).await.expect("an answer");
+        let request = service.api.request(Method::GET, path).header("Accept", BROWSER);
+        let answer = send(request).await.expect("an answer");
         assert_eq!((answer.status, answer.header("content-type")), (200, Some(kind)), "{path}");
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{path}");
         let policy = answer.header("content-security-policy").expect("a policy");
@@ -205,8 +209,8 @@ async fn page_files_are_compressed_and_cached() {
         assert_eq!(get(path, &[("Accept-Encoding", "gzip")]).await.status, 404, "{path}");
     }
     // Behind a proxy the pages may be below another path: nothing in them begins at the root of the server.
-    for path in ["/graphiql", "/docs/", "/graphiql/start.js", "/docs/start.js"] {
-        let page = get(path, &[]).await.ok().text;
+    for path in ["/", "/graphiql", "/docs/", "/graphiql/start.js", "/docs/start.js"] {
+        let page = get(path, &[("Accept", "text/html, text/javascript")]).await.ok().text;
         for start in ["href=\"/", "src=\"/", "url: \"/", "(\"/"] {
             assert!(!page.contains(start), "{path} has {start}");
         }
@@ -253,6 +257,45 @@ async fn wallboard_files_are_kept_and_the_page_is_not() {
     {
         assert_eq!(get(&format!("/{path}"), &[]).await.status, 404, "{path}");
     }
+    service.stop().await;
+}
+
+/// The page at the root is for browsers. Other clients get its links as JSON, and neither form has anything of a tenant.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_root_has_links_for_browsers_and_for_programs() {
+    let service = service(&[]).await;
+    service.api.persona("tenant-of-secrets").await;
+    let get = async |path: &str, headers: &[(&str, &str)]| {
+        let request = service.api.request(Method::GET, path);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        send(request).await.expect("an answer").ok()
+    };
+    let page = get("/", &[("Accept", BROWSER)]).await;
+    let plain = get("/", &[]).await;
+    for answer in [&page, &plain] {
+        assert_eq!(answer.header("vary"), Some("accept, accept-encoding"));
+        assert_eq!(answer.header("cache-control"), Some("no-cache"));
+        assert!(!answer.text.contains("tenant") && !answer.text.contains("HASH"), "{}", answer.text);
+    }
+    assert_eq!(plain.header("content-type"), Some("application/json"));
+    let policy = page.header("content-security-policy").expect("a policy");
+    assert!(policy.starts_with("default-src 'none'; style-src 'self'; ") && !policy.contains("script"), "{policy}");
+    // Every address in either form leads somewhere, those of the page by their path from the root.
+    let of_page = page.text.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    let of_page: Vec<String> = of_page.filter(|to| !to.starts_with("data:")).map(|to| format!("/{to}")).collect();
+    let links = plain.json()["links"].as_object().expect("links").clone();
+    let of_json: Vec<String> = links.values().map(|link| link.as_str().expect("a path").to_owned()).collect();
+    assert_eq!((of_page.len(), of_json.len()), (7, 6), "{}", page.text);
+    for path in of_page.iter().chain(&of_json) {
+        assert!(!path.starts_with("//"), "{path}");
+        get(path, &[]).await;
+    }
+    let tag = page.header("etag").expect("a tag");
+    let request = service.api.request(Method::GET, "/").header("Accept", BROWSER).header("If-None-Match", tag);
+    assert_eq!(send(request).await.expect("an answer").status, 304);
+    let packed = get("/", &[("Accept", BROWSER), ("Accept-Encoding", "gzip")]).await;
+    assert_eq!(packed.header("content-encoding"), Some("gzip"));
+    assert_ne!(packed.header("etag"), Some(tag));
     service.stop().await;
 }
 

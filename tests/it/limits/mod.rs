@@ -12,7 +12,7 @@ mod heavy;
 mod logs;
 mod rates;
 mod sockets;
-mod tls;
+pub(crate) mod tls;
 mod unauthenticated;
 
 use rollcall::clock::Clock;

@@ -43,7 +43,7 @@ async fn every_route_is_rate_limited_in_its_dialect(backend: Backend) {
     assert_eq!(service.position(&flooding.tenant), position, "no rejected request had an effect");
     // Another tenant, the administrator and health checks are not limited by it.
     assert_eq!(ask(&quiet.key, "/operator/1/live").await, 200);
-    for path in ["/livez", "/readyz", "/metrics", "/openapi.json", "/docs/", "/graphiql"] {
+    for path in ["/", "/livez", "/readyz", "/metrics", "/openapi.json", "/docs/", "/graphiql"] {
         assert_eq!(ask(ADMIN, path).await, 200, "{path}");
     }
     service.api.key(&flooding.tenant, &["*"]).await;

@@ -32,10 +32,10 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 const REQUEST: &str = "GET /livez HTTP/1.1\r\nHost: rollcall\r\n\r\n";
 
 /// A folder with a certificate and its key.
-struct Pair(TempDir);
+pub(crate) struct Pair(TempDir);
 
 impl Pair {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let pair = Pair(tempfile::tempdir().expect("a folder"));
         pair.renew();
         pair
@@ -54,7 +54,7 @@ impl Pair {
         Certificate::from_pem(&pem).expect("a certificate")
     }
 
-    fn files(&self) -> TlsFiles {
+    pub(crate) fn files(&self) -> TlsFiles {
         TlsFiles { certificate: self.0.path().join("certificate.pem"), key: self.0.path().join("key.pem") }
     }
 }

@@ -68,6 +68,8 @@ fn cases() -> Vec<(&'static str, Option<&'static str>, Vec<Sent>, u16)> {
             vec![init(json!({ "authorization": "a", "headers": { "Authorization": "b" } }))],
             4_400,
         ),
+        ("a ticket beside a key", ours, vec![init(json!({ "authorization": "Bearer a", "ticket": "lt_a" }))], 4_400),
+        ("an unknown ticket", ours, vec![init(json!({ "ticket": "lt_a" }))], 4_403),
         ("a credential that is no text", ours, vec![init(json!({ "authorization": 7 }))], 4_400),
         ("subscribe first", ours, vec![subscribe("1")], 4_401),
         ("no credential", ours, vec![init(json!({}))], 4_403),

@@ -1,10 +1,9 @@
 //! GraphQL over server-sent events.
 
-use std::time::Duration;
-
-use reqwest::{Method, Response};
+use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::stream::Stream;
 use super::{COUNT, Stage, counted, millis};
 use crate::on_both_stores;
 use crate::support::api::send;
@@ -12,53 +11,31 @@ use crate::support::{ADMIN, Backend};
 
 on_both_stores!(a_subscription_is_a_stream_of_events);
 
-/// The timeout of every wait for an event.
-const EVENT_TIMEOUT: Duration = Duration::from_secs(15);
-
-/// A response with events.
-struct Events {
-    response: Response,
-    text: String,
-}
+/// A response with the events of GraphQL.
+struct Events(Stream);
 
 impl Events {
     /// Sends a request that accepts events. Panics unless it is answered with them.
     async fn open(stage: &Stage, body: &Value) -> Self {
         let request = stage.service.api.request(Method::POST, "/graphql").bearer_auth(&stage.persona.key);
-        let response = request.header("Accept", "text/event-stream").json(body).send().await.expect("an answer");
-        let header = |name: &str| response.headers()[name].to_str().expect("text").to_owned();
-        assert_eq!((response.status().as_u16(), header("cache-control")), (200, String::from("no-store")));
-        assert_eq!(header("content-type"), "text/event-stream; charset=utf-8");
-        assert_eq!(header("x-accel-buffering"), "no");
-        Events { response, text: String::new() }
-    }
-
-    /// Returns the name and the data of the next event; `None` at the end.
-    async fn next(&mut self) -> Option<(String, String)> {
-        loop {
-            if let Some((event, rest)) = self.text.split_once("\n\n") {
-                let (name, data) = event.split_once('\n').expect("two lines");
-                let part = |line: &str, prefix: &str| line.strip_prefix(prefix).expect("a field").to_owned();
-                let event = (part(name, "event: "), part(data, "data: "));
-                self.text = rest.to_owned();
-                return Some(event);
-            }
-            let chunk = tokio::time::timeout(EVENT_TIMEOUT, self.response.chunk()).await.expect("an event in time");
-            self.text.push_str(std::str::from_utf8(&chunk.ok()??).expect("UTF-8"));
-        }
+        Events(Stream::open(request.header("Accept", "text/event-stream").json(body)).await)
     }
 
     /// Returns the answer in the next event.
     async fn answer(&mut self) -> Value {
-        let (name, data) = self.next().await.expect("an event");
-        assert_eq!(name, "next");
-        serde_json::from_str(&data).expect("JSON")
+        self.0.json("next").await
+    }
+
+    /// Checks that nothing follows.
+    async fn ended(&mut self, why: &str) {
+        assert_eq!(self.0.next().await, None, "{why}");
     }
 
     /// Checks that the operation is complete.
     async fn completed(mut self) {
-        assert_eq!(self.next().await, Some((String::from("complete"), String::new())));
-        assert_eq!(self.next().await, None);
+        let complete = self.0.next().await.expect("an event");
+        assert_eq!((complete.name.as_str(), complete.data.as_str()), ("complete", ""));
+        self.ended("it is complete").await;
     }
 }
 
@@ -72,7 +49,7 @@ async fn a_subscription_is_a_stream_of_events(backend: Backend) {
     stage.clock.advance(millis(10_000));
     assert_eq!(events.answer().await, counted(2, 1), "nothing differs for ten seconds");
     stage.service.stop().await;
-    assert_eq!(events.next().await, None, "the service stops");
+    events.ended("the service stops").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -116,6 +93,13 @@ async fn accept_and_credentials_decide_as_elsewhere() {
     assert_eq!(ask("*/*", key, COUNT).await.0, 400);
     assert_eq!(ask("text/event-stream;q=0", key, COUNT).await.0, 406);
     assert_eq!(ask("text/event-stream", "rk_unknown", COUNT).await.0, 401);
+    // Without the scope: the vendor's 200 in JSON, and a status for a reader of events, whatever the operation.
+    let (_, other) = stage.service.api.key(&stage.persona.tenant, &["events:write"]).await;
+    for document in [COUNT, "{now{position}}"] {
+        let refused = (403, String::from("application/graphql-response+json; charset=utf-8"));
+        assert_eq!(ask("text/event-stream", &other, document).await, refused, "{document}");
+        assert_eq!(ask(both, &other, document).await, (200, String::from("application/json")), "{document}");
+    }
     let query = "/graphql?query=mutation%7B__typename%7D";
     let request = stage.service.api.request(Method::GET, query).bearer_auth(key).header("Accept", "text/event-stream");
     assert_eq!(send(request).await.expect("an answer").status, 405);
@@ -131,6 +115,6 @@ async fn a_revoked_credential_ends_its_events() {
     assert_eq!(events.answer().await, counted(1, 0));
     let path = format!("/v1/tenants/{}/keys/{id}", stage.persona.tenant);
     send(stage.service.api.request(Method::DELETE, &path).bearer_auth(ADMIN)).await.expect("an answer").ok();
-    assert_eq!(events.next().await, None, "without complete: the client asks again, and gets 401");
+    events.ended("without complete: the client asks again, and gets 401").await;
     stage.service.stop().await;
 }

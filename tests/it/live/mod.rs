@@ -4,8 +4,11 @@ mod answers;
 mod closes;
 mod events;
 mod limits;
+mod plain;
 mod property;
 pub mod socket;
+pub mod stream;
+mod tickets;
 
 use std::time::Duration;
 

@@ -113,6 +113,23 @@ impl Graphql {
         }
     }
 
+    /// Returns the next message that is no ping, or the code with which the connection is closed instead.
+    pub async fn recv_unless_closed_with(&mut self) -> Result<Value, Option<u16>> {
+        loop {
+            match self.frame().await {
+                Some(Ok(Message::Text(text))) => {
+                    let message: Value = serde_json::from_str(&text).expect("JSON");
+                    if message["type"] != "ping" {
+                        return Ok(message);
+                    }
+                }
+                Some(Ok(Message::Close(frame))) => return Err(frame.map(|frame| frame.code.into())),
+                Some(Ok(_)) => {}
+                None | Some(Err(_)) => return Err(None),
+            }
+        }
+    }
+
     /// Returns the payload of the next message, which must be an answer to this operation.
     pub async fn next(&mut self, id: &str) -> Value {
         let mut message = self.recv().await;

@@ -1,7 +1,8 @@
 //! Tickets of several servers on PostgreSQL, and those of an embedded store.
 
+use reqwest::Method;
 use rollcall::auth::tickets::{MAX_PER_TENANT, Pass};
-use rollcall::auth::{Authorized, Credentials, EventsWrite, OperatorHashes, Tickets};
+use rollcall::auth::{Authorized, Credentials, OperatorHashes, Privilege, Tickets};
 use rollcall::domain::Fault;
 use rollcall::limits::throttle::UNAUTHENTICATED_AT_ONCE;
 use rollcall::registry::Registry;
@@ -9,7 +10,9 @@ use rollcall::store::Location;
 use serde_json::json;
 
 use super::Stage;
+use crate::live::socket::Graphql;
 use crate::on_both_stores;
+use crate::support::api::send;
 use crate::support::postgres::proxy::{Link, Proxy};
 use crate::support::raw::RawStore;
 use crate::support::sockets::Desk;
@@ -35,7 +38,7 @@ impl Stage {
     }
 
     /// Returns the tickets as another server has them, and its caller with a key.
-    async fn elsewhere(&self, key: &str) -> (Tickets, Authorized<EventsWrite>) {
+    async fn elsewhere<P: Privilege>(&self, key: &str) -> (Tickets, Authorized<P>) {
         let registry = Registry::load(self.other.store.clone()).await.expect("a registry");
         let credentials = Credentials::load(registry, OperatorHashes::default(), self.clock.clone()).await;
         let caller = credentials.expect("credentials").caller(Some(key), |_, _| Ok(None)).expect("a caller");
@@ -70,6 +73,34 @@ async fn a_ticket_is_good_at_every_server_once_postgres() {
     stage.service.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_live_ticket_is_good_at_every_server_postgres() {
+    let stage = Stage::on(Home::new(Backend::Postgres).await).await;
+    let (id, key) = stage.other.key(stage.tenant()).await;
+    let (tickets, caller) = stage.elsewhere(&key).await;
+    let (theirs, _) = tickets.issue_live(&caller, Some("by=skill")).await.expect("a ticket");
+    let path = format!("/v1/live?by=skill&ticket={}", theirs.reveal());
+    let status = async || send(stage.service.api.request(Method::GET, &path)).await.expect("an answer").status;
+    assert_eq!([status().await, status().await], [200, 200], "it was made elsewhere, and stays valid");
+    let (once, _) = tickets.issue_live(&caller, None).await.expect("a ticket");
+    let mut socket = Graphql::connect(&stage.service.api).await;
+    socket.init(json!({ "ticket": once.reveal() })).await;
+    assert_eq!(socket.recv().await["type"], "connection_ack");
+    let reused = tickets.redeem_live(once.reveal(), CLIENT.into()).await;
+    assert_eq!(reused.map(drop), Err(Fault::CredentialInvalid), "it was used here");
+    let wanted = json!({ "query": "by=group" });
+    let ours = stage.service.api.post(&stage.persona.key, "/v1/live/tickets", &wanted).await.expect("an answer");
+    let ours = ours.json()["ticket"].as_str().expect("a ticket").to_owned();
+    tickets.of_stream(&ours, "by=group", CLIENT.into()).await.expect("it is good elsewhere");
+    let other = tickets.of_stream(&ours, "by=skill", CLIENT.into()).await;
+    assert_eq!(other.map(drop), Err(Fault::CredentialInvalid), "but for no other query");
+    // Its key is revoked elsewhere.
+    assert!(stage.other.store.revoke_key(stage.tenant(), id, stage.clock.now()).await.expect("an answer"));
+    stage.poll();
+    eventually("the ticket has ended with its key", async || status().await == 401).await;
+    stage.service.stop().await;
+}
+
 async fn a_restart_keeps_tickets_where_they_are_rows(backend: Backend) {
     let stage = Stage::on(Home::new(backend).await).await;
     let [used, kept] = [stage.ticket(&stage.persona.key).await, stage.ticket(&stage.persona.key).await];
@@ -98,6 +129,8 @@ async fn open_tickets_are_limited_in_the_store_postgres() {
     let wanted = json!({ "user": "1" });
     let answer = stage.service.api.post(&stage.persona.key, "/v1/desk/tickets", &wanted).await.expect("an answer");
     assert_eq!(answer.status, 429, "{}", answer.text);
+    let live = stage.service.api.post(&stage.persona.key, "/v1/live/tickets", &json!({})).await.expect("an answer");
+    assert_eq!(live.status, 201, "those of live queries are counted apart: {}", live.text);
     eventually("expired ones are deleted", async || {
         stage.clock.advance(std::time::Duration::from_secs(31));
         raw.number("SELECT count(*) FROM ticket").await == 0

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use reqwest::header::HeaderMap;
-use reqwest::{Client, Method, RequestBuilder};
+use reqwest::{Client, Method, RequestBuilder, Response};
 use rollcall::http::health::OWN_CHECK;
 use serde_json::{Value, json};
 
@@ -169,12 +169,28 @@ impl Api {
     }
 }
 
-/// Sends a request and reads the whole response. The response is recorded in the captured output.
+/// Sends a request and reads the whole response; of the events of `/v1/live`, which do not end, those up to the first with
+/// data. The response is recorded in the captured output.
 pub async fn send(request: RequestBuilder) -> Result<Answer, reqwest::Error> {
-    let response = request.send().await?;
+    let mut response = request.send().await?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let path = response.url().path().to_owned();
-    let text = response.text().await?;
+    let text = if is_endless(&response) { first_event(&mut response).await? } else { response.text().await? };
     captured_output::record_answer(&path, status, &format!("{headers:?} {text}"));
     Ok(Answer { status, headers, text })
+}
+
+/// Returns true for a response whose events do not end.
+pub fn is_endless(response: &Response) -> bool {
+    response.status().as_u16() == 200 && response.url().path().ends_with("/v1/live")
+}
+
+/// Reads events up to the first one with data.
+pub async fn first_event(response: &mut Response) -> Result<String, reqwest::Error> {
+    let mut text = String::new();
+    while !text.contains("\ndata: ") || !text.ends_with("\n\n") {
+        let chunk = response.chunk().await?.expect("an event before the end");
+        text.push_str(std::str::from_utf8(&chunk).expect("UTF-8"));
+    }
+    Ok(text)
 }

@@ -75,7 +75,6 @@ use rollcall::domain::settings::proxies::TrustedProxies;
 use rollcall::engine::Limits;
 use rollcall::http::tls::TlsFiles;
 use rollcall::http::{Edge, listener};
-use rollcall::journal::LockMode;
 use rollcall::limits::{Budgets, MemoryBudget, TenantLimits};
 use rollcall::store::Location;
 use rollcall::telemetry;
@@ -138,8 +137,6 @@ pub struct Setup {
     pub tls: Option<TlsFiles>,
     pub memory: MemoryBudget,
     pub budgets: Budgets,
-    /// Shared for a test with several services on one store, which no setting of the program allows yet.
-    pub lock: LockMode,
 }
 
 impl Default for Setup {
@@ -159,7 +156,6 @@ impl Default for Setup {
             tls: None,
             memory: MemoryBudget::default(),
             budgets: Budgets::default(),
-            lock: LockMode::Exclusive,
         }
     }
 }
@@ -186,7 +182,6 @@ impl Service {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             admin_token: Some(ADMIN.to_owned()),
             metrics_token: Some(SCRAPER.to_owned()),
-            lock: setup.lock,
             limits: setup.limits,
             edge: Edge {
                 max_staleness_ms: setup.max_staleness_ms,

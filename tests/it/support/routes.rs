@@ -29,10 +29,12 @@ impl Route {
 
 /// Routes that are added without their description: GraphQL's have a state of their own, one is a second spelling, and the
 /// others are pages, the description itself and the benchmarks'.
-const UNDESCRIBED: [(&str, &str); 12] = [
+const UNDESCRIBED: [(&str, &str); 14] = [
     ("GET", "/v0/{account}/agents"),
     ("GET", "/graphql"),
     ("POST", "/graphql"),
+    ("GET", "/"),
+    ("GET", "/home/{hash}/{file}"),
     ("GET", "/graphiql"),
     ("GET", "/graphiql/{file}"),
     ("GET", "/wallboard"),

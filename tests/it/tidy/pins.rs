@@ -6,6 +6,12 @@ fn text(file: &str) -> String {
     std::fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
+/// The files of Compose, each with the names of its services.
+const COMPOSE: [(&str, &[&str]); 2] = [
+    ("docker-compose.yml", &["rollcall", "postgres"]),
+    ("docker-compose.cluster.yml", &["rollcall", "balancer", "postgres"]),
+];
+
 /// Returns the rest of each line that begins with a word, without indentation.
 fn after<'t>(text: &'t str, word: &'t str) -> impl Iterator<Item = &'t str> {
     text.lines().filter_map(move |line| line.trim().strip_prefix(word)).map(str::trim)
@@ -20,10 +26,11 @@ fn is_pinned(image: &str) -> bool {
 
 #[test]
 fn images_are_pinned() {
-    let (docker, compose) = (text("Dockerfile"), text("docker-compose.yml"));
+    let docker = text("Dockerfile");
+    let others = COMPOSE.map(|(file, _)| text(file)).join("\n") + &text("deploy/kubernetes/rollcall.yaml");
     let from = after(&docker, "FROM ").map(|line| line.split(' ').next().unwrap_or_default());
-    let images: Vec<&str> = from.chain(after(&compose, "image:")).collect();
-    assert!(images.len() >= 3, "{images:?}");
+    let images: Vec<&str> = from.chain(after(&others, "image:")).collect();
+    assert!(images.len() >= 6, "{images:?}");
     for image in images {
         assert!(is_pinned(image), "{image}");
     }
@@ -43,14 +50,19 @@ fn one_toolchain_builds_everywhere() {
 
 #[test]
 fn containers_have_no_privileges_and_no_default_secrets() {
-    let compose = text("docker-compose.yml");
-    // What has an indentation of two: the services, and in the part behind them the volumes.
-    let services = compose.split("\nvolumes:").next().expect("the services").lines();
+    COMPOSE.into_iter().for_each(|(file, services)| require_no_privileges(&text(file), services));
+}
+
+/// Panics unless a file of Compose has these services, all without privileges and without default secrets.
+fn require_no_privileges(compose: &str, expected: &[&str]) {
+    // What has an indentation of two: the services, and in the parts behind them networks and volumes.
+    let services = compose.split("\nnetworks:").next().and_then(|part| part.split("\nvolumes:").next());
+    let services = services.expect("the services").lines();
     let names: Vec<&str> = services
         .filter_map(|line| line.strip_prefix("  ")?.strip_suffix(':'))
         .filter(|name| !name.starts_with([' ', '#']))
         .collect();
-    assert_eq!(names, ["rollcall", "postgres"]);
+    assert_eq!(names, expected);
     let of = |name: &str| {
         let from = compose.split(&format!("\n  {name}:\n")).nth(1).expect("the service");
         let end = from.match_indices("\n  ").find(|(at, _)| !from[at + 3..].starts_with([' ', '#']));

@@ -21,12 +21,15 @@ async fn only_hashes_are_stored(backend: Backend) {
     let key = stage.persona.key.clone();
     let ticket = stage.service.api.post(&key, "/v1/desk/tickets", &json!({ "user": "1" })).await.expect("an answer");
     let ticket = ticket.ok().json()["ticket"].as_str().expect("a ticket").to_owned();
+    let wanted = json!({ "query": "by=skill" });
+    let live = stage.service.api.post(&key, "/v1/live/tickets", &wanted).await.expect("an answer");
+    let live = live.ok().json()["ticket"].as_str().expect("a ticket").to_owned();
     // Stopping writes the last checkpoint.
     let home = stage.service.stop().await;
     // While a connection is open, the write-ahead log is not merged and is searched as well.
     let mut raw = RawStore::open(&home.location).await;
     assert_eq!(raw.number("SELECT count(*) FROM token").await, 2);
-    for secret in [PASSWORD, &ann, &of_key, &key, &ticket, &ann[3..]] {
+    for secret in [PASSWORD, &ann, &of_key, &key, &ticket, &live, &ann[3..]] {
         assert_eq!(places(&home.location, secret).await, [""; 0], "{secret}");
     }
     let found = places(&home.location, "$argon2id$v=19$m=19456,t=2,p=1$").await;

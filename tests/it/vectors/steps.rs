@@ -29,6 +29,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::compare::{differs, is_placeholder};
+use crate::support::api::{first_event, is_endless};
 use crate::support::signing::hmac;
 use crate::support::{ADMIN, Service};
 
@@ -178,10 +179,11 @@ impl<'s> Runner<'s> {
     async fn run(&mut self, step: &Step) -> Result<(), String> {
         let before = self.position();
         let request = self.build(&step.request).await?;
-        let response = self.service.client.execute(request).await.map_err(|error| format!("{error:?}"))?;
+        let mut response = self.service.client.execute(request).await.map_err(|error| format!("{error:?}"))?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
-        let body = response.text().await.map_err(|error| error.to_string())?;
+        let read = if is_endless(&response) { first_event(&mut response).await } else { response.text().await };
+        let body = read.map_err(|error| error.to_string())?;
         let shown = || format!("{status} {}", body.chars().take(600).collect::<String>());
         if step.expect.status.is_some_and(|expected| expected != status) {
             return Err(format!("expected {:?}, got {}", step.expect.status, shown()));
@@ -203,7 +205,9 @@ impl<'s> Runner<'s> {
         if step.expect.text.as_ref().is_some_and(|text| *text != body) {
             return Err(format!("a different text: {}", shown()));
         }
-        let json = serde_json::from_str::<Value>(&body);
+        // The JSON of events is the data of the first.
+        let data = body.lines().find_map(|line| line.strip_prefix("data: "));
+        let json = serde_json::from_str::<Value>(data.unwrap_or(&body));
         for (expected, exactly) in [(&step.expect.json, true), (&step.expect.json_has, false)] {
             let Some(expected) = expected else { continue };
             let got = json.as_ref().map_err(|error| format!("no JSON ({error}): {}", shown()))?;

@@ -135,7 +135,7 @@ async fn tokens_of_links_are_not_stored_and_open_nothing(backend: Backend) {
     let service = Service::start(backend).await;
     let persona = service.api.persona("tenant").await;
     let (_, token) = link(&service, &persona.key, &json!({})).await;
-    for path in ["/v1/wallboards", "/v1/wallboards/default", "/v1/breakdown", "/v1/state", LINKS] {
+    for path in ["/v1/wallboards", "/v1/wallboards/default", "/v1/breakdown", "/v1/live", "/v1/state", LINKS] {
         let answer = service.api.get(&token, path).await.expect("an answer");
         assert_eq!(answer.status, 401, "{path}: {}", answer.text);
     }

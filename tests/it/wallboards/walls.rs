@@ -20,12 +20,13 @@ on_both_stores!(a_revoked_link_goes_dark_and_no_other);
 on_both_stores!(links_end_at_their_time);
 on_both_stores!(a_deleted_board_comes_back_when_it_is_put);
 on_both_stores!(a_link_for_a_page_shows_no_more_than_its_key);
+on_both_stores!(no_wall_shows_an_id_or_an_address_of_a_user);
 
 /// The document of the page.
 const DOCUMENT: &str =
     "subscription{board{name title theme rotationSeconds position time stalenessMs serverVersion severity breachCount
   breaches{key page tile severity text}
-  pages{title severity tiles{type title width severity problem unknownIds
+  pages{title severity tiles{type title width severity problem unknownIds unknownUsers
     number{column{metric label unit}cell{value severity}of{column{metric label unit}value}}
     rows{columns{metric label unit}rows{key label severity cells{value severity}}rowCount}
     people{people{label reason since}peopleCount}
@@ -223,5 +224,74 @@ async fn a_link_for_a_page_shows_no_more_than_its_key(backend: Backend) {
     let answer = wall.next("1").await;
     let tiles = answer["data"]["board"]["pages"][0]["tiles"].as_array().expect("tiles");
     assert!(tiles.len() == 8 && tiles.iter().all(|tile| tile["type"] != "PEOPLE"), "{answer}");
+    stage.service.stop().await;
+}
+
+async fn no_wall_shows_an_id_or_an_address_of_a_user(backend: Backend) {
+    let stage = Stage::at(backend, Clock::system()).await;
+    let address = "kim.lee@example.com";
+    let users = json!([
+        { "id": 11, "name": address },
+        { "id": 12, "name": "Lee", "first_name": "Kim", "external_id": address },
+    ]);
+    let groups = json!([{ "id": 1, "name": "North" }]);
+    stage.service.api.put_directory(&stage.persona.key, &json!({ "users": users, "groups": groups })).await;
+    let user = format!("external:{address}");
+    let board = json!({ "pages": [{ "tiles": [
+        { "type": "people", "filters": { "user": [11, user.clone()] }, "reasons": ["offline"] },
+        { "type": "number", "metric": "people", "filters": { "user": [user], "group": ["North"] } },
+    ] }] });
+    put(&stage.service, &stage.persona.key, "default", &board).await;
+    let mut walls = Vec::new();
+    for (names, expected) in
+        [("first", ["Agent 1", "Kim"]), ("full", ["Agent 1", "Kim Lee"]), ("hidden", ["Agent 1", "Agent 2"])]
+    {
+        let (_, token) = stage.link(&json!({ "names": names })).await;
+        let mut wall = stage.wall(&token).await;
+        wall.subscribe("1", DOCUMENT).await;
+        let answer = wall.next("1").await;
+        assert_eq!(labels(&answer), expected);
+        assert!(!answer.to_string().contains('@'), "{answer}");
+        walls.push(wall);
+    }
+    stage.delete("/operator/12", &stage.persona.key).await;
+    for wall in &mut walls {
+        let answer = wall.next("1").await;
+        let tiles = &answer["data"]["board"]["pages"][0]["tiles"];
+        for tile in [&tiles[0], &tiles[1]] {
+            assert_eq!((&tile["unknownIds"], &tile["unknownUsers"]), (&json!([]), &json!(1)), "{answer}");
+        }
+        assert!(!answer.to_string().contains('@'), "{answer}");
+    }
+    stage.service.stop().await;
+}
+
+/// The largest board that can be put would take twenty times what an answer may, and is cut.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_largest_board_is_shown() {
+    let stage = Stage::at(Backend::Embedded, Clock::system()).await;
+    let groups: Vec<Value> =
+        (1..=500).map(|id| json!({ "id": id, "name": format!("{id}{}", "\"".repeat(250)) })).collect();
+    stage.service.api.put_directory(&stage.persona.key, &json!({ "groups": groups })).await;
+    let columns = ["people", "connected", "available", "full", "blocked", "away", "disabled", "offline"];
+    let long = json!({ "type": "rows", "by": "group", "first": 500, "columns": columns });
+    let short = json!({ "type": "rows", "by": "channel" });
+    let page = |tiles: usize, tile: &Value| json!({ "tiles": vec![tile; tiles] });
+    let mut pages = vec![page(24, &long); 9];
+    pages.push(page(24, &short));
+    put(&stage.service, &stage.persona.key, "default", &json!({ "pages": pages })).await;
+    let (_, token) = stage.link(&json!({})).await;
+    let mut wall = stage.wall(&token).await;
+    wall.subscribe("1", DOCUMENT).await;
+    let answer = wall.next("1").await;
+    assert!(answer.get("errors").is_none(), "{}", answer["errors"]);
+    let pages = answer["data"]["board"]["pages"].as_array().expect("pages");
+    let rows = |page: usize| {
+        let tiles = pages[page]["tiles"].as_array().expect("tiles").iter().map(|tile| &tile["rows"]);
+        tiles.map(|rows| (rows["rows"].as_array().expect("rows").len(), rows["rowCount"].as_u64())).collect::<Vec<_>>()
+    };
+    let long = rows(0);
+    assert!(long[0].0 > 5 && long[0].0 < 500 && long.iter().all(|one| *one == (long[0].0, Some(501))), "{long:?}");
+    assert_eq!(rows(9), vec![(4, Some(4)); 24], "short lists stay whole");
     stage.service.stop().await;
 }

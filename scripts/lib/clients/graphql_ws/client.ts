@@ -2,26 +2,14 @@
 
 import assert from "node:assert/strict";
 
-import { createClient } from "graphql-ws";
-import WebSocket from "ws";
-
 import { compared, connectOne, errors, first, type Moment, QUERY, reach, SUBSCRIPTION, seen, sink } from "../live.js";
 import { outage } from "../outage.js";
-import { KEY, rejection } from "../service.js";
-
-const FINAL = [4400, 4401, 4403, 4406, 4409, 4429];
+import { rejection } from "../service.js";
+import { connect } from "./connect.js";
 
 const { url, cut, end } = await outage();
 let pings = 0;
-const client = createClient({
-    url: `${url.replace("http", "ws")}/graphql`,
-    webSocketImpl: WebSocket,
-    connectionParams: () => ({ authorization: `Bearer ${KEY}` }),
-    retryAttempts: Infinity,
-    retryWait: () => new Promise((resolve) => setTimeout(resolve, 200)),
-    shouldRetry: (event) => !FINAL.includes((event as { code?: number }).code ?? 0),
-    on: { ping: (received) => void (pings += Number(received)) },
-});
+const client = connect(url, () => pings++);
 
 client.subscribe<{ live: Moment }>({ query: SUBSCRIPTION }, sink);
 await reach(3);

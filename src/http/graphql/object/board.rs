@@ -177,8 +177,10 @@ pub struct BoardTile {
     severity: BoardSeverity,
     /// The reason for which it shows nothing now, as a sentence.
     problem: Option<&'static str>,
-    /// The values of its filters that do not exist, as they were given. They match no user.
+    /// The values of its filters that do not exist, as they were given, but for those of users. They match no user.
     unknown_ids: Vec<String>,
+    /// The number of users in its filters who do not exist. A wall shows no id of a user.
+    unknown_users: u64,
     /// The content of a tile of type NUMBER.
     number: Option<BoardNumber>,
     /// The content of a tile of type ROWS.
@@ -234,7 +236,7 @@ pub struct BoardNumber {
 pub struct BoardRows {
     /// The columns.
     columns: Vec<BoardColumn>,
-    /// The rows that are shown.
+    /// The rows that are shown: at most as many as the tile has, and fewer where the board would be too large to send.
     rows: Vec<BoardRow>,
     /// The number of all rows.
     row_count: u64,
@@ -256,7 +258,7 @@ pub struct BoardRow {
 /// The people of a tile: the best reason first, then those who have it longest.
 #[derive(SimpleObject)]
 pub struct BoardPeople {
-    /// The people that are shown.
+    /// The people that are shown: at most as many as the tile has, and fewer where the board would be too large to send.
     people: Vec<BoardPerson>,
     /// The number of all people of the tile.
     people_count: u64,
@@ -318,7 +320,7 @@ impl From<PageNow> for BoardPage {
 
 impl From<TileNow> for BoardTile {
     fn from(tile: TileNow) -> Self {
-        let TileNow { r#type, title, width, severity, unknown, content } = tile;
+        let TileNow { r#type, title, width, severity, unknown, unknown_users, content } = tile;
         let (r#type, severity) = (r#type.into(), severity.into());
         let empty = BoardTile {
             r#type,
@@ -327,6 +329,7 @@ impl From<TileNow> for BoardTile {
             severity,
             problem: None,
             unknown_ids: unknown,
+            unknown_users,
             number: None,
             rows: None,
             people: None,

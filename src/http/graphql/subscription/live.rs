@@ -1,18 +1,12 @@
 //! The subscription `live` (docs/reference/iadvize-graphql.md, "live").
 
-use std::ops::RangeInclusive;
-
 use async_graphql::futures_util::stream::{Stream, once};
 use async_graphql::{Result, Subscription};
 
 use crate::http::graphql::fault::invalid_argument;
 use crate::http::graphql::query::now::Moment;
 use crate::http::graphql::scalar::Position;
-
-/// The interval that can be requested, in milliseconds.
-pub const INTERVALS: RangeInclusive<i32> = 100..=60_000;
-/// The interval in milliseconds if none is requested.
-pub const USUAL_INTERVAL: i32 = 250;
+use crate::http::live::INTERVALS;
 
 /// The root field `live`.
 #[derive(Default)]

@@ -7,11 +7,11 @@ use async_graphql::parser::types::{ExecutableDocument, Field, Selection, Selecti
 use async_graphql::{Name, SubscriptionType, Value};
 
 use super::Subscription;
-use super::live::{INTERVALS, USUAL_INTERVAL};
 use crate::http::graphql::completion;
 use crate::http::graphql::cost::arguments::Arguments;
 use crate::http::graphql::request::checked::CheckedRequest;
 use crate::http::graphql::validation::Violation;
+use crate::http::live::{INTERVALS, USUAL_INTERVAL};
 
 /// Fields of a moment that change by themselves, and so do not count as a difference.
 const CHANGING: [&str; 3] = ["position", "time", "stalenessMs"];

@@ -1,8 +1,8 @@
 //! The media type of an answer, from the `Accept` header (docs/decisions/0076-graphql-over-http.md).
 
 use axum::http::HeaderMap;
-use axum::http::header::ACCEPT;
 
+use crate::http::extract::accept::MediaRanges;
 use crate::http::live::events::EVENT_STREAM;
 
 /// A media type of answers. They differ in the status and in the members of an answer to a request that fails.
@@ -26,10 +26,16 @@ pub struct Accepted {
 impl Accepted {
     /// Reads `Accept`.
     pub fn of(headers: &HeaderMap) -> Self {
-        let ranges = ranges(headers);
+        let ranges = MediaRanges::of(headers);
         let is_events = |essence: &str| (essence == EVENT_STREAM).then_some(Breadth::Exact);
-        let events = quality(&ranges, is_events).is_some_and(|quality| quality > 0);
+        let events = ranges.quality(is_events).is_some_and(|quality| quality > 0);
         Accepted { one_piece: AnswerType::negotiate(&ranges), events }
+    }
+
+    /// The type of an error that ends the request. A reader of events gets the statuses of the protocol, and not those of
+    /// the vendor, whose 200 would say that events follow.
+    pub fn of_errors(self) -> AnswerType {
+        self.one_piece.unwrap_or(if self.events { AnswerType::GraphqlResponse } else { AnswerType::Json })
     }
 }
 
@@ -55,47 +61,15 @@ impl AnswerType {
     /// `application/graphql-response+json` only where it is named: a wildcard stands for JSON, which every client of the
     /// vendor reads. Types such as `application/vnd.iadvize.…-preview+json`, by which the vendor's clients select fields
     /// that are not final, stand for JSON too. Without a header, or with one that cannot be read, JSON.
-    fn negotiate(ranges: &[Range]) -> Option<Self> {
+    fn negotiate(ranges: &MediaRanges) -> Option<Self> {
         if ranges.is_empty() {
             return Some(AnswerType::Json);
         }
-        let (json, response) = (quality(ranges, Breadth::of_json), quality(ranges, Breadth::of_response));
+        let (json, response) = (ranges.quality(Breadth::of_json), ranges.quality(Breadth::of_response));
         match response {
             Some(response) if response > 0 && response >= json.unwrap_or(0) => Some(AnswerType::GraphqlResponse),
             _ => json.filter(|json| *json > 0).map(|_| AnswerType::Json),
         }
-    }
-}
-
-/// Returns the media ranges of the header that can be read.
-fn ranges(headers: &HeaderMap) -> Vec<Range> {
-    let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).filter_map(Range::parse).collect()
-}
-
-/// One media range of the header.
-struct Range {
-    /// In lower case, without parameters.
-    essence: String,
-    /// The preference in thousandths; 0 excludes the range.
-    quality: u16,
-}
-
-impl Range {
-    /// Parses a range; `None` if it cannot be read.
-    fn parse(text: &str) -> Option<Self> {
-        let mut parts = text.split(';').map(str::trim);
-        let essence = parts.next()?.to_ascii_lowercase();
-        let (kind, subtype) = essence.split_once('/')?;
-        if kind.is_empty() || subtype.is_empty() {
-            return None;
-        }
-        let weight = parts.find_map(|part| {
-            let (name, value) = part.split_once('=')?;
-            name.trim().eq_ignore_ascii_case("q").then(|| value.trim().parse::<f32>().ok())
-        });
-        let weight = weight.unwrap_or(Some(1.0)).filter(|weight| (0.0..=1.0).contains(weight))?;
-        Some(Range { essence, quality: (weight * 1_000.0).round() as u16 })
     }
 }
 
@@ -124,15 +98,10 @@ impl Breadth {
     }
 }
 
-/// Returns the quality of a type: that of the most specific range that matches it, and of several the highest.
-fn quality(ranges: &[Range], matches: impl Fn(&str) -> Option<Breadth>) -> Option<u16> {
-    let matching = ranges.iter().filter_map(|range| Some((matches(&range.essence)?, range.quality)));
-    matching.max().map(|(_, quality)| quality)
-}
-
 #[cfg(test)]
 mod tests {
     use axum::http::HeaderValue;
+    use axum::http::header::ACCEPT;
 
     use super::*;
 

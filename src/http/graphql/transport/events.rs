@@ -7,8 +7,8 @@ use axum::http::Response;
 use bytes::Bytes;
 
 use crate::http::graphql::subscription::question::with_reset;
-use crate::http::live::LiveAnswer;
 use crate::http::live::events::{Form, event, response};
+use crate::http::live::{Instant, LiveAnswer};
 
 /// The events of a subscription.
 #[derive(Default)]
@@ -25,7 +25,7 @@ impl Form for SubscriptionEvents {
         if is_behind { event("next", &with_reset(&answer.body)).into() } else { self.last.clone() }
     }
 
-    fn still(&mut self) -> Bytes {
+    fn still(&mut self, _now: Instant) -> Bytes {
         self.last.clone()
     }
 

@@ -55,8 +55,8 @@ pub struct Parameters {
 pub struct Asked {
     /// The breakdown.
     pub question: Question,
-    /// Deleted users among the values of `user`, as they were given.
-    pub unknown_ids: Vec<EntityRef>,
+    /// The values of `user`, as they were given.
+    pub users: Vec<EntityRef>,
     /// The form of the answer.
     pub format: Format,
 }
@@ -117,7 +117,7 @@ impl Parameters {
                 None => problems.push(problem(&format!("/user/{at}"), "user", text)),
             }
         }
-        clauses.push(NamedClause { argument: "user", clause: Clause::Users(known) });
+        clauses.push(NamedClause { argument: "user", clause: Clause::Users(known.clone()) });
         let unknown = unknown_values(view, &clauses).into_iter();
         problems.extend(
             unknown.map(|value| Problem {
@@ -130,7 +130,7 @@ impl Parameters {
         }
         let filter = breakdown::filter(&clauses);
         let question = Question::new(Arguments { keys, channels, filter, include_empty, first }).map_err(fault)?;
-        Ok(Asked { question, unknown_ids: breakdown::deleted_users(view, &clauses), format })
+        Ok(Asked { question, users: known, format })
     }
 }
 

@@ -1,7 +1,5 @@
 //! The state of the desk endpoints.
 
-use std::sync::Arc;
-
 use axum::extract::FromRef;
 
 use super::connections::Connections;
@@ -17,15 +15,15 @@ pub struct DeskState {
     /// The handles that every endpoint may use.
     pub app: AppState,
     /// Tickets that were issued.
-    pub tickets: Arc<Tickets>,
+    pub tickets: Tickets,
     /// The desks connected to this process.
     pub connections: Connections,
 }
 
 impl DeskState {
-    /// Creates the state, without tickets and connections.
-    pub fn new(app: AppState) -> Self {
-        let (tickets, connections) = (Arc::new(Tickets::new(app.store(), app.clock())), Connections::default());
+    /// Creates the state, without connections.
+    pub fn new(app: AppState, tickets: Tickets) -> Self {
+        let connections = Connections::default();
         app.settings().on_deleted({
             let (tickets, connections) = (tickets.clone(), connections.clone());
             move |tenant| {
@@ -36,21 +34,15 @@ impl DeskState {
         DeskState { app, tickets, connections }
     }
 
-    /// Redeems a ticket; returns its issuer, still authorised, and the desk that it is for. A ticket that is not valid
-    /// counts as a request without a valid credential.
+    /// Redeems a ticket; returns its issuer, still authorised, and the desk that it is for.
     pub async fn ticket_holder(
         &self,
         request: &RequestContext,
         ticket: &str,
     ) -> Result<(Authorized<EventsWrite>, Pass), Fault> {
-        let from = request.peer().0;
-        self.app.throttle().look_up(from)?;
-        let redeemed = self.tickets.redeem(ticket, from).await.map_err(|fault| match fault {
-            Fault::CredentialInvalid => self.app.refuse(request, fault),
-            fault => fault,
-        })?;
-        let caller = self.app.issuer(request, &redeemed).await?;
-        Ok((caller.authorize()?, redeemed.pass))
+        let using = self.tickets.redeem(ticket, request.peer().0);
+        let (caller, pass) = self.app.ticket_holder(request, using).await?;
+        Ok((caller.authorize()?, pass))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod form;
 pub mod links;
+mod shape;
 mod version;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use self::form::{BoardForm, example};
+use self::shape::with_all_problems;
 use self::version::{expected, with_version};
 use super::{Authenticated, document};
 use crate::auth::{WallboardsRead, WallboardsWrite};
@@ -126,7 +128,7 @@ pub async fn put_wallboard(
     let (parts, body) = request.into_parts();
     let body = read_body(&parts.headers, body, LIMIT).await?;
     let name = board_name(&name)?;
-    let board: Board = document(&parts.headers, &body)?;
+    let board: Board = document(&parts.headers, &body).map_err(|fault| with_all_problems(fault, &body))?;
     let wanted = NewBoard { name, board, expected: expected(&parts.headers)? };
     let version = put_board(app.command(&caller), wanted).await?;
     let answer = reply::json(200, "application/json", &Taken { position: version, version });

@@ -25,8 +25,11 @@ pub fn expected(headers: &HeaderMap) -> Result<Option<Expected>, Fault> {
     match (text, tag) {
         _ if values.next().is_some() => Err(Fault::invalid("If-Match", "is given twice")),
         ("*", _) => Ok(Some(Expected::Present)),
-        // A tag that no board has had: the board has another version then.
-        (_, Some(tag)) => Ok(Some(Expected::Version(tag.parse().unwrap_or(u64::MAX)))),
+        (_, Some(tag)) => {
+            // In the one spelling that `ETag` has. Another tag is none that a board has had: its version differs then.
+            let version = tag.parse().ok().filter(|version: &u64| version.to_string() == tag);
+            Ok(Some(Expected::Version(version.unwrap_or(u64::MAX))))
+        }
         _ => Err(Fault::misfit_text("If-Match", "must be * or one version in quotation marks, as ETag has it", text)),
     }
 }
@@ -48,7 +51,10 @@ mod tests {
         assert_eq!(read(&[]), Some(None));
         assert_eq!(read(&["*"]), Some(Some(Expected::Present)));
         assert_eq!(read(&["\"42\""]), Some(Some(Expected::Version(42))));
-        assert_eq!(read(&["\"x\""]), Some(Some(Expected::Version(u64::MAX))));
+        for other in ["\"x\"", "\"042\"", "\"+42\"", "\"00\"", "\" 42\"", "\"\""] {
+            assert_eq!(read(&[other]), Some(Some(Expected::Version(u64::MAX))), "{other}");
+        }
+        assert_eq!(read(&["\"0\""]), Some(Some(Expected::Version(0))));
         for wrong in [&["42"][..], &["\"1\", \"2\""], &["W/\"1\""], &[""], &["*", "*"]] {
             assert_eq!(read(wrong), None, "{wrong:?}");
         }

@@ -16,6 +16,7 @@ use crate::http::extract::credential::token;
 use crate::http::graphql::state::GraphqlState;
 use crate::http::live::authority::Authority;
 use crate::http::live::permits::LivePermit;
+use crate::http::live::tickets::caller_of_socket;
 use crate::http::request_context::RequestContext;
 use crate::http::websocket::{Incoming, LATER, Socket};
 
@@ -118,6 +119,9 @@ impl Guest {
         extensions.insert(self.peer);
         let request = RequestContext::new(&extensions);
         let key = match &given {
+            Some(Given::Ticket(ticket)) => {
+                return Authority::of(caller_of_socket(app, &self.state.tickets, &request, ticket).await?);
+            }
             Some(Given::Link(token)) => return Ok(Authority::Link(app.link(&request, token).await?)),
             Some(Given::Authorization(text)) => token(text),
             None => self.carried.as_deref(),

@@ -49,9 +49,8 @@ struct RawMessage<'a> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RequestShape<'a> {
-    #[serde(borrow)]
-    #[expect(dead_code, reason = "only its presence and its type are of interest")]
-    query: Cow<'a, str>,
+    #[serde(borrow, default)]
+    query: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     #[expect(dead_code, reason = "only its type is of interest")]
     operation_name: Option<Cow<'a, str>>,
@@ -86,11 +85,15 @@ impl<'a> Message<'a> {
     }
 }
 
-/// Checks the types of a request's members.
+/// Checks the types of a request's members. Without a query it is a request only if its extensions may name a persisted
+/// one.
 fn check_request(payload: &RawValue) -> Result<(), &'static str> {
     let shape: Result<Object<RequestShape<'_>>, _> = serde_json::from_str(payload.get());
-    let Object(RequestShape { variables, extensions, .. }) =
-        shape.map_err(|_| "payload must have a query, and no member with the wrong type")?;
+    let wrong = "payload must have a query, and no member with the wrong type";
+    let Object(RequestShape { query, variables, extensions, .. }) = shape.map_err(|_| wrong)?;
+    if query.is_none() && extensions.is_none() {
+        return Err(wrong);
+    }
     let is_object = |member: Option<&RawValue>| member.is_none_or(|member| member.get().starts_with('{'));
     if is_object(variables) && is_object(extensions) { Ok(()) } else { Err("variables and extensions must be objects") }
 }
@@ -100,6 +103,8 @@ fn check_request(payload: &RawValue) -> Result<(), &'static str> {
 pub enum Given {
     /// A key or token, as in the header `Authorization`.
     Authorization(String),
+    /// A ticket for one socket.
+    Ticket(String),
     /// The token of a link to a wallboard.
     Link(String),
 }
@@ -117,6 +122,7 @@ pub fn credential(payload: &RawValue) -> Result<Option<Given>, &'static str> {
     for (name, value) in members.iter().chain(headers.into_iter().flatten()) {
         let kind = match name.to_ascii_lowercase().as_str() {
             "authorization" => Given::Authorization,
+            "ticket" => Given::Ticket,
             "link" => Given::Link,
             _ => continue,
         };
@@ -178,6 +184,7 @@ mod tests {
             r#"{"type":"complete","id":"1"}"#,
             r#"{"type":"subscribe","id":"1","payload":{"query":"{a}","variables":{"b":1},"operationName":null}}"#,
             r#"{"type":"subscribe","id":"1","payload":{"query":"","variables":null,"extensions":{}}}"#,
+            r#"{"type":"subscribe","id":"1","payload":{"extensions":{"persistedQuery":{"version":1}}}}"#,
         ] {
             assert!(Message::read(text).is_ok(), "{text}");
         }
@@ -197,6 +204,7 @@ mod tests {
             r#"{"type":"subscribe","id":"1"}"#,
             r#"{"type":"subscribe","id":"1","payload":[]}"#,
             r#"{"type":"subscribe","id":"1","payload":{}}"#,
+            r#"{"type":"subscribe","id":"1","payload":{"query":null,"extensions":null}}"#,
             r#"{"type":"subscribe","id":"1","payload":{"query":1}}"#,
             r#"{"type":"subscribe","id":"1","payload":{"query":"","variables":[]}}"#,
             r#"{"type":"subscribe","id":"1","payload":{"query":"","operationName":{}}}"#,
@@ -221,6 +229,7 @@ mod tests {
         }
         let link = Ok(Some(Given::Link(String::from("wl_a"))));
         assert_eq!((of(r#"{"link":"wl_a"}"#), of(r#"{"headers":{"Link":"wl_a"}}"#)), (link.clone(), link));
+        assert_eq!(of(r#"{"TICKET":"lt_a"}"#), Ok(Some(Given::Ticket(String::from("lt_a")))));
         for payload in ["{}", r#"{"authorization":null}"#, r#"{"headers":7}"#, r#"{"key":"a"}"#] {
             assert_eq!(of(payload), Ok(None), "{payload}");
         }
@@ -228,6 +237,9 @@ mod tests {
             r#"{"authorization":7}"#,
             r#"{"link":7}"#,
             r#"{"authorization":"Bearer a","link":"wl_a"}"#,
+            r#"{"authorization":"Bearer a","headers":{"ticket":"lt_a"}}"#,
+            r#"{"ticket":"wl_a","link":"wl_a"}"#,
+            r#"{"ticket":7}"#,
             r#"{"authorization":"a","Authorization":"b"}"#,
             r#"{"authorization":"a","headers":{"authorization":"b"}}"#,
         ] {

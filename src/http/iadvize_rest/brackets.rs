@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use super::Params;
 use crate::domain::Fault;
+use crate::http::extract::Params;
 
 /// Most pairs of brackets in one name.
 const MAX_DEPTH: usize = 4;

@@ -1,0 +1,316 @@
+"""Measures live queries over WebSockets, on the embedded store.
+
+idle      Resident memory of the service for each socket that has no operation.
+change    Single changes, one a second: the time from the request that makes one to its message on each socket.
+          Operations have a minIntervalMs of 100. The aim for p99 is 300 ms.
+cpu       Processor time of the service for 1,000 operations: without changes, and with one every 100 ms.
+flood     --rate events a second of one tenant, first alone and then with its operations. Another tenant's client counts
+          its connected users meanwhile, one request after the other: the aim for its p99 is 1.25 times that without
+          operations. Of each operation at most one message arrives in each interval.
+
+Sockets, flood and the other client are processes of their own.
+"""
+import argparse
+import asyncio
+import json
+import multiprocessing
+import os
+import sys
+import tempfile
+import time
+
+from client import Client
+from service import Service
+from world import event, make_tenants
+
+INTERVAL = 0.1  # seconds, minIntervalMs
+TEXT = "subscription{live(minIntervalMs:100){position connectedUsersIndicator{connectedUsersCount}}}"
+QUESTION = {"query": "{connectedUsersIndicator{connectedUsersCount}}"}
+EACH = 500  # events of one request of the flood
+USERS = 1_000
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Socket(asyncio.Protocol):
+    """One WebSocket. Reads the position of each message, and answers pings."""
+
+    def __init__(self, port, key, seen):
+        self.port, self.key, self.seen, self.buffer = port, key, seen, b""
+        self.is_open, self.times = False, []
+        self.acknowledged, self.lost = asyncio.get_running_loop().create_future(), None
+
+    def connection_made(self, transport):
+        self.transport = transport
+        transport.write(b"GET /graphql HTTP/1.1\r\nHost: rollcall\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+                        b"Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n")
+        self.send({"type": "connection_init", "payload": {"authorization": f"Bearer {self.key}"}})
+
+    def send(self, message):
+        data = json.dumps(message).encode()
+        length = bytes([0x80 | len(data)]) if len(data) < 126 else b"\xfe" + len(data).to_bytes(2, "big")
+        # With a mask of zeros the text stays as it is.
+        self.transport.write(b"\x81" + length + bytes(4) + data)
+
+    def subscribe(self):
+        self.send({"type": "subscribe", "id": "1", "payload": {"query": TEXT}})
+
+    def data_received(self, data):
+        now, self.buffer = time.monotonic(), self.buffer + data
+        if not self.is_open:
+            head, end, rest = self.buffer.partition(b"\r\n\r\n")
+            if not end:
+                return
+            assert b" 101 " in head.split(b"\r\n")[0], head
+            self.is_open, self.buffer = True, rest
+        while frame := self.frame():
+            self.take(frame, now)
+
+    def frame(self):
+        """Returns the payload of the next frame, if all of it is here."""
+        if len(self.buffer) < 2:
+            return None
+        length, start = self.buffer[1] & 0x7F, 2
+        if length == 126:
+            length, start = int.from_bytes(self.buffer[2:4], "big"), 4
+        if len(self.buffer) < start + length:
+            return None
+        assert self.buffer[0] != 0x88, f"closed: {self.buffer[start:start + length]!r}"
+        payload, self.buffer = self.buffer[start:start + length], self.buffer[start + length:]
+        return payload
+
+    def take(self, payload, now):
+        if b'"type":"next"' in payload:
+            digits = payload.partition(b'"position":')[2]
+            position = int(digits[:min(digits.find(b","), 20)])
+            self.times.append(now)
+            self.seen(self, position, now)
+        elif b'"type":"ping"' in payload:
+            self.send({"type": "pong"})
+        elif b'"type":"connection_ack"' in payload:
+            self.acknowledged.set_result(None)
+        else:
+            raise AssertionError(payload[:300])
+
+    def connection_lost(self, why):
+        if not self.acknowledged.done():
+            self.acknowledged.set_exception(AssertionError(f"lost: {why}"))
+        self.lost = why or True
+
+
+async def open_sockets(port, key, count, seen):
+    loop, sockets = asyncio.get_running_loop(), []
+    for _ in range(count):
+        _, socket = await loop.create_connection(lambda: Socket(port, key, seen), "127.0.0.1", port)
+        await asyncio.wait_for(socket.acknowledged, 10)
+        sockets.append(socket)
+    return sockets
+
+
+def spread(seconds):
+    seconds = sorted(seconds)
+    return seconds[len(seconds) // 2] * 1000, seconds[len(seconds) * 99 // 100] * 1000
+
+
+def processor_time(pid):
+    """Returns the seconds of processor time that a process has taken."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def resident(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmRSS"))
+
+
+def toggled(n):
+    """An event that changes the number of connected users."""
+    kind = "desk.disconnected" if n % 2 else "desk.connected"
+    data = {"session": "toggled"} if n % 2 else {"session": "toggled", "lease_seconds": 3600}
+    return event(f"c-{n}-{time.monotonic_ns()}", kind, data, 1)
+
+
+async def change(client, n):
+    answer = (await client.post([toggled(n)])).ok()
+    assert answer.json()["applied"] == 1, answer.body
+    return answer.position
+
+
+async def measure_changes(client, sockets, waiting, changes):
+    """Returns the seconds from each change to its message on each socket."""
+    seconds = []
+    for n in range(changes):
+        began, left = time.monotonic(), len(sockets)
+        # Messages can be faster than the answer to the request, so every one since its beginning is looked at.
+        arrived, complete = {}, asyncio.Event()
+
+        def seen(socket, position, now):
+            arrived.setdefault(socket, []).append((position, now))
+            complete.set()
+
+        waiting.append(seen)
+        position = await change(client, n)
+        until = time.monotonic() + 20
+        while left:
+            done = [s for s, all_of in arrived.items() if any(p >= position for p, _ in all_of)]
+            left = len(sockets) - len(done)
+            if left:
+                assert time.monotonic() < until, f"{left} sockets have no message of position {position}"
+                complete.clear()
+                try:
+                    await asyncio.wait_for(complete.wait(), 1)
+                except TimeoutError:
+                    pass
+                await asyncio.sleep(0.01)
+        waiting.remove(seen)
+        seconds += [min(now for p, now in all_of if p >= position) - began for all_of in arrived.values()]
+        await asyncio.sleep(1)
+    return seconds
+
+
+async def measure_cpu(service, client, seconds, operations):
+    """Prints the processor time for 1,000 operations, at rest and with changes."""
+    shares = []
+    for is_changing in (False, True):
+        began, before, n = time.monotonic(), processor_time(service.process.pid), 0
+        while time.monotonic() < began + seconds:
+            if is_changing:
+                await change(client, n)
+                n += 1
+            await asyncio.sleep(INTERVAL)
+        passed = time.monotonic() - began
+        shares.append((processor_time(service.process.pid) - before) / passed / operations * 1_000)
+        if n % 2:
+            await change(client, n)
+    print(f"cpu: {shares[0] * 1000:.0f} ms a second for 1,000 operations at rest, {shares[1] * 1000:.0f} with a change every "
+          f"{INTERVAL * 1000:.0f} ms", flush=True)
+
+
+async def flood(port, key, rate, until):
+    """Sends events at a rate, on four connections; returns the number of those that were acknowledged."""
+    sent = 0
+
+    async def one(number):
+        nonlocal sent
+        client, n, due = Client(port, key), 0, time.monotonic()
+        while time.monotonic() < until:
+            # All users connect and disconnect in turns, so that every batch changes the number that operations have.
+            kind = "desk.disconnected" if n // (USERS // EACH) % 2 else "desk.connected"
+            data = {"session": f"flood {number}"} | ({"lease_seconds": 3600} if kind == "desk.connected" else {})
+            events = [event(f"f-{number}-{n}-{k}-{until}", kind, data, 1 + (n * EACH + k) % USERS) for k in range(EACH)]
+            answer = await client.post(events)
+            # A store that is slower than the rate is answered 503; the rate that is printed shows it.
+            if answer.status != 503:
+                answer.ok()
+                sent += EACH
+            n, due = n + 1, due + 4 * EACH / rate
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+        client.close()
+
+    await asyncio.gather(*(one(number) for number in range(4)))
+    return sent
+
+
+async def ask(port, key, until):
+    """Returns the seconds of requests, one after the other."""
+    client, seconds = Client(port, key), []
+    while time.monotonic() < until:
+        began = time.monotonic()
+        (await client.ask("POST", "/graphql", QUESTION)).ok()
+        seconds.append(time.monotonic() - began)
+        await asyncio.sleep(0.005)
+    client.close()
+    return seconds
+
+
+def run(queue, work, *arguments):
+    """Runs a part in a process of its own."""
+    try:
+        queue.put((work.__name__, asyncio.run(work(*arguments))))
+    except BaseException as error:
+        queue.put((work.__name__, error))
+        raise
+
+
+async def measure_flood(port, tenant, other, rate, seconds):
+    """Returns events a second, and p50 and p99 of the other tenant's requests."""
+    context = multiprocessing.get_context("spawn")
+    queue, until = context.Queue(), time.monotonic() + seconds + 1
+    parts = [(flood, port, tenant.key, rate, until), (ask, port, other.key, until)]
+    processes = [context.Process(target=run, args=(queue, *part)) for part in parts]
+    for process in processes:
+        process.start()
+    results = {}
+    for _ in parts:
+        name, result = await asyncio.to_thread(queue.get, True, seconds + 60)
+        if isinstance(result, BaseException):
+            raise AssertionError(f"{name}: {result!r}")
+        results[name] = result
+    for process in processes:
+        process.join()
+    return results["flood"] / (seconds + 1), *spread(results["ask"])
+
+
+async def measure(service, arguments):
+    await service.start()
+    tenant, other = await make_tenants(service.port, 2, USERS, 0)
+    client, pid = Client(service.port, tenant.key), service.process.pid
+    waiting = []
+
+    def seen(socket, position, now):
+        for one in waiting:
+            one(socket, position, now)
+
+    alone = await measure_flood(service.port, tenant, other, arguments.rate, arguments.seconds)
+    print(f"flood alone: {alone[0]:,.0f} events a second; other requests p50 {alone[1]:.2f}, p99 {alone[2]:.2f} ms", flush=True)
+    await asyncio.sleep(2)
+    before = resident(pid)
+    sockets = await open_sockets(service.port, tenant.key, arguments.sockets, seen)
+    print(f"idle: {(resident(pid) - before) / len(sockets) / 1024:.1f} KiB a socket", flush=True)
+    for socket in sockets:
+        socket.subscribe()
+    while not all(socket.times for socket in sockets):
+        await asyncio.sleep(0.1)
+    p50, p99 = spread(await measure_changes(client, sockets, waiting, arguments.changes))
+    print(f"change: to its message on {len(sockets)} sockets p50 {p50:.0f}, p99 {p99:.0f} ms (aim 300)", flush=True)
+    await measure_cpu(service, client, arguments.seconds, len(sockets))
+    for socket in sockets:
+        socket.times.clear()
+    began, held = time.monotonic(), resident(pid)
+    beside = await measure_flood(service.port, tenant, other, arguments.rate, arguments.seconds)
+    passed = time.monotonic() - began
+    most = max(len(socket.times) for socket in sockets)
+    print(f"flood beside {len(sockets)} operations: {beside[0]:,.0f} events a second; other requests p50 {beside[1]:.2f}, "
+          f"p99 {beside[2]:.2f} ms, {beside[2] / alone[2]:.2f} of that alone (aim 1.25); at most {most} messages of an "
+          f"operation in {passed:.1f} s; resident {(resident(pid) - held) / 1024 / 1024:+.1f} MiB", flush=True)
+    # One more, for a message that was under way at the beginning.
+    assert most <= passed / INTERVAL + 2, f"{most} messages in {passed:.1f} s"
+    assert not any(socket.lost for socket in sockets), "a socket was closed"
+    client.close()
+    for socket in sockets:
+        socket.transport.abort()
+    service.stop()
+
+
+async def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--program", required=True)
+    p.add_argument("--sockets", type=int, default=1_000, help="sockets, with one operation each")
+    p.add_argument("--changes", type=int, default=20, help="single changes that are timed")
+    p.add_argument("--rate", type=int, default=20_000, help="events a second of the flood")
+    p.add_argument("--seconds", type=float, default=10, help="length of each flood and of each processor time")
+    arguments = p.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        service = Service(arguments.program, folder, None, ["--tenant-events", "10000000", "--tenant-rate", "0"])
+        try:
+            await measure(service, arguments)
+        except AssertionError as error:
+            print(error, file=sys.stderr)
+            sys.exit(1)
+        finally:
+            service.kill()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,336 @@
+//! The streams of an HTTP/2 connection: how many are open, how many were reset, and whether their responses are read.
+//! Over HTTP/1.1 the connection itself shows all of it.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, HttpBody};
+use axum::http::Response;
+use bytes::Bytes;
+use hyper::body::{Frame, SizeHint};
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::Connection;
+use super::body::content_bytes;
+use super::paced::{WRITE_BYTES, WRITE_WINDOW};
+use crate::clock::Clock;
+
+/// Streams that may be reset beyond those that are answered. A client that resets what it opens makes the service begin
+/// work without end, while never more than some are open.
+const MAX_RESETS: usize = 100;
+
+/// The streams of one connection. Clones share them.
+#[derive(Clone)]
+pub struct Streams(Arc<Inner>);
+
+struct Inner {
+    connection: Connection,
+    state: Mutex<State>,
+    /// Notified when a stream begins or ends.
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    next: u64,
+    open: HashMap<u64, Arc<Sending>>,
+    resets: usize,
+}
+
+/// What is known of one response.
+#[derive(Default)]
+struct Sending {
+    /// Bytes handed over for writing, and those of them that were written.
+    handed: AtomicUsize,
+    written: AtomicUsize,
+    /// True while the response itself has nothing to send.
+    has_nothing: AtomicBool,
+    is_complete: AtomicBool,
+}
+
+impl Sending {
+    /// Returns true if bytes wait for the client.
+    fn waits(&self) -> bool {
+        let unwritten = self.handed.load(Ordering::Acquire) > self.written.load(Ordering::Acquire);
+        unwritten || !self.has_nothing.load(Ordering::Acquire)
+    }
+}
+
+impl Streams {
+    /// The streams of a connection, of which none is open.
+    pub fn new(connection: Connection) -> Self {
+        connection.multiplex();
+        Streams(Arc::new(Inner { connection, state: Mutex::default(), changed: Notify::new() }))
+    }
+
+    /// Counts a stream from now on, until what is returned and the response that it went into are dropped.
+    pub fn open(&self) -> Stream {
+        let sending = Arc::new(Sending::default());
+        let mut state = self.0.state.lock();
+        state.next += 1;
+        let id = state.next;
+        state.open.insert(id, Arc::clone(&sending));
+        drop(state);
+        self.0.connection.stream_opened();
+        self.0.changed.notify_waiters();
+        Stream(Arc::new(Open { streams: self.clone(), id, sending }))
+    }
+
+    /// Returns the number of open streams.
+    pub fn len(&self) -> usize {
+        self.0.state.lock().open.len()
+    }
+
+    /// Waits until no stream was open for a time.
+    pub async fn idle_for(&self, time: Duration) {
+        loop {
+            let mut changed = std::pin::pin!(self.0.changed.notified());
+            // Registered before the number is read, so that no change in between is missed.
+            changed.as_mut().enable();
+            if self.len() > 0 {
+                changed.await;
+                continue;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(time) => return,
+                () = changed => {}
+            }
+        }
+    }
+
+    /// Waits until too many streams were reset.
+    pub async fn too_many_resets(&self) {
+        loop {
+            let mut changed = std::pin::pin!(self.0.changed.notified());
+            changed.as_mut().enable();
+            if self.0.state.lock().resets > MAX_RESETS {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Waits until a response is read too slowly: the minimum pace of a connection, shared by its streams that have
+    /// something to send. A client can keep one stream waiting and read all others, which the connection does not show.
+    /// Without a clock no pace is enforced.
+    pub async fn stalled(&self, clock: Option<&Clock>) {
+        let Some(clock) = clock else { return std::future::pending().await };
+        let mut before: HashMap<u64, usize> = HashMap::new();
+        loop {
+            clock.sleep_until(clock.monotonic() + WRITE_WINDOW).await;
+            let open = self.0.state.lock().open.clone();
+            let waiting: HashMap<u64, usize> = open
+                .iter()
+                .filter(|(_, sending)| sending.waits())
+                .map(|(id, sending)| (*id, sending.written.load(Ordering::Acquire)))
+                .collect();
+            let least = WRITE_BYTES / waiting.len().max(1);
+            let is_slow = |(id, written): (&u64, &usize)| before.get(id).is_some_and(|then| written - then < least);
+            if waiting.iter().any(is_slow) {
+                return;
+            }
+            before = waiting;
+        }
+    }
+}
+
+/// One open stream. Clones share it.
+#[derive(Clone)]
+pub struct Stream(Arc<Open>);
+
+struct Open {
+    streams: Streams,
+    id: u64,
+    sending: Arc<Sending>,
+}
+
+impl Stream {
+    /// Wraps the response of this stream, which is open until its last byte is written.
+    pub fn answered(self, response: Response<Body>) -> Response<Body> {
+        if response.body().is_end_stream() {
+            self.0.sending.is_complete.store(true, Ordering::Release);
+            return response;
+        }
+        response.map(|body| Body::new(Sent { body, stream: self }))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let Inner { connection, state, changed } = &*self.streams.0;
+        let mut state = state.lock();
+        state.open.remove(&self.id);
+        if self.sending.is_complete.load(Ordering::Acquire) {
+            state.resets = state.resets.saturating_sub(1);
+        } else {
+            state.resets += 1;
+        }
+        drop(state);
+        connection.stream_ended();
+        changed.notify_waiters();
+    }
+}
+
+/// The body of a response, which notes what is handed over.
+struct Sent {
+    body: Body,
+    stream: Stream,
+}
+
+impl HttpBody for Sent {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        let Open { sending, streams, .. } = &*self.stream.0;
+        let frame = match polled {
+            Poll::Pending => {
+                sending.has_nothing.store(true, Ordering::Release);
+                return Poll::Pending;
+            }
+            Poll::Ready(frame) => frame,
+        };
+        let bytes = content_bytes(frame.as_ref());
+        streams.0.connection.content_sent(bytes);
+        sending.handed.fetch_add(bytes, Ordering::AcqRel);
+        let is_complete = frame.is_none() || self.body.is_end_stream();
+        sending.has_nothing.store(is_complete, Ordering::Release);
+        sending.is_complete.fetch_or(is_complete, Ordering::AcqRel);
+        let stream = self.stream.clone();
+        let tracked = |bytes: Bytes| Bytes::from_owner(Piece { bytes, stream });
+        Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(tracked))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// Bytes that the server drops once they are written.
+struct Piece {
+    bytes: Bytes,
+    stream: Stream,
+}
+
+impl AsRef<[u8]> for Piece {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        self.stream.0.sending.written.fetch_add(self.bytes.len(), Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+    use crate::domain::Time;
+    use crate::limits::sockets::SocketLimits;
+    use crate::limits::{MemoryBudget, Sockets};
+
+    fn streams() -> Streams {
+        let sockets = Sockets::new(SocketLimits::of(1, MemoryBudget::default()), true);
+        Streams::new(Connection::new(sockets.admit([127, 0, 0, 1].into())))
+    }
+
+    fn response(length: usize) -> Response<Body> {
+        Response::new(Body::from(vec![7; length]))
+    }
+
+    #[tokio::test]
+    async fn a_stream_is_open_until_its_last_byte_is_written() {
+        let streams = streams();
+        let mut body = streams.open().answered(response(10)).into_body();
+        let piece = body.frame().await.expect("a frame").expect("data").into_data().expect("data");
+        drop(body);
+        assert_eq!(streams.len(), 1);
+        drop(piece);
+        assert_eq!((streams.len(), streams.0.state.lock().resets), (0, 0));
+        // Dropped before its end, as at a reset; then one that is answered.
+        drop(streams.open().answered(response(10)));
+        drop(streams.open());
+        assert_eq!((streams.len(), streams.0.state.lock().resets), (0, 2));
+        drop(streams.open().answered(response(0)));
+        assert_eq!(streams.0.state.lock().resets, 1);
+    }
+
+    #[tokio::test]
+    async fn resets_beyond_the_answers_are_too_many() {
+        let streams = streams();
+        for _ in 0..MAX_RESETS {
+            drop(streams.open());
+        }
+        let moment = Duration::from_millis(10);
+        assert!(tokio::time::timeout(moment, streams.too_many_resets()).await.is_err());
+        drop(streams.open());
+        streams.too_many_resets().await;
+    }
+
+    #[tokio::test]
+    async fn a_response_that_is_not_read_is_noticed_beside_others() {
+        let (streams, clock) = (streams(), Clock::manual(Time::from_micros(0)));
+        let mut read = streams.open().answered(response(10 * WRITE_BYTES)).into_body();
+        let _not_read = streams.open().answered(response(10)).into_body();
+        let (empty, _waiting) = (Body::new(NothingYet), streams.clone());
+        let mut live = streams.open().answered(Response::new(empty)).into_body();
+        let advancing = async {
+            for _ in 0..3 {
+                let piece = read.frame().await.expect("a frame");
+                drop(piece);
+                assert!(tokio::time::timeout(Duration::from_millis(5), live.frame()).await.is_err(), "it has nothing");
+                clock.advance(WRITE_WINDOW);
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = streams.stalled(Some(&clock)) => {}
+            () = async { advancing.await; std::future::pending::<()>().await } => {}
+        }
+    }
+
+    #[tokio::test]
+    async fn responses_without_anything_to_send_are_not_slow() {
+        let (streams, clock) = (streams(), Clock::manual(Time::from_micros(0)));
+        let mut live = streams.open().answered(Response::new(Body::new(NothingYet))).into_body();
+        assert!(tokio::time::timeout(Duration::from_millis(5), live.frame()).await.is_err());
+        let advancing = async {
+            for _ in 0..5 {
+                tokio::task::yield_now().await;
+                clock.advance(WRITE_WINDOW);
+            }
+        };
+        tokio::select! {
+            biased;
+            () = streams.stalled(Some(&clock)) => panic!("it is read"),
+            () = advancing => {}
+        }
+    }
+
+    /// A body that never has anything.
+    struct NothingYet;
+
+    impl HttpBody for NothingYet {
+        type Data = Bytes;
+        type Error = axum::Error;
+
+        fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+            Poll::Pending
+        }
+    }
+}

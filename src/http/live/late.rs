@@ -1,0 +1,91 @@
+//! Operations that begin once a position was reached, for a client that has seen it: at another server, or before a
+//! restart.
+//!
+//! The client waits by itself and joins afterwards. Were the position a part of the execution, as that of a GraphQL
+//! subscription is, clients that reconnect with different positions would have an execution each.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::{LiveEnd, LiveOperation, LiveQueries, LiveQuery, Newest, POSITION_TIMEOUT};
+use crate::domain::Fault;
+
+/// An operation that may not have begun yet.
+pub struct LateOperation {
+    state: State,
+    /// The position that its first answer should have, until that was returned.
+    least: Option<u64>,
+}
+
+enum State {
+    Waiting(Box<Waiting>),
+    Joined(LiveOperation),
+    Ended,
+}
+
+/// A question that waits for a position.
+struct Waiting {
+    live: LiveQueries,
+    query: LiveQuery,
+    positions: watch::Receiver<u64>,
+    /// Monotonic time of the end of the wait.
+    until: Duration,
+}
+
+impl From<LiveOperation> for LateOperation {
+    fn from(operation: LiveOperation) -> Self {
+        LateOperation { state: State::Joined(operation), least: None }
+    }
+}
+
+impl LiveQueries {
+    /// Joins the execution of a question once the position `least` is reached, or after [`POSITION_TIMEOUT`]; at once if
+    /// there is none. Faults as those of [`LiveQueries::join`], if it is at once.
+    pub fn join_late(&self, query: LiveQuery, least: Option<u64>) -> Result<LateOperation, Fault> {
+        let app = &self.0.app;
+        let positions = app.reader().positions(query.authority.tenant());
+        match least.filter(|least| *positions.borrow() < *least) {
+            None => Ok(self.join(query)?.into()),
+            Some(least) => {
+                let until = app.clock().monotonic() + POSITION_TIMEOUT;
+                let waiting = Waiting { live: self.clone(), query, positions, until };
+                Ok(LateOperation { state: State::Waiting(Box::new(waiting)), least: Some(least) })
+            }
+        }
+    }
+}
+
+impl LateOperation {
+    /// Waits as [`LiveOperation::next`] does, after the wait for the position. Cancellation loses nothing.
+    pub async fn next(&mut self) -> Newest {
+        if let (State::Waiting(waiting), Some(least)) = (&mut self.state, self.least) {
+            waiting.wait_for(least).await;
+        }
+        self.state = match std::mem::replace(&mut self.state, State::Ended) {
+            State::Waiting(waiting) => waiting.live.join(waiting.query).map_or(State::Ended, State::Joined),
+            other => other,
+        };
+        let State::Joined(operation) = &mut self.state else {
+            // Too many others have begun meanwhile: the client asks again.
+            return Newest { end: Some(LiveEnd::Failed), ..Newest::default() };
+        };
+        let mut newest = operation.next().await;
+        if let (Some(answer), Some(least)) = (&newest.answer, self.least.take()) {
+            newest.is_behind = answer.position < least;
+        }
+        newest
+    }
+}
+
+impl Waiting {
+    async fn wait_for(&mut self, least: u64) {
+        let app = &self.live.0.app;
+        tokio::select! {
+            biased;
+            // A closed channel shows when the question is answered.
+            _ = self.positions.wait_for(|now| *now >= least) => {}
+            () = app.clock().sleep_until(self.until) => {}
+        }
+    }
+}
