@@ -8,10 +8,10 @@ use rollcall::domain::{Event, EventBody, EventId, Fault, Outcome, UserRef};
 use rollcall::engine::Submitter;
 
 use super::{Pair, start_on};
+use crate::support::Service;
 use crate::support::desks::{connected, directory};
 use crate::support::raw::RawStore;
 use crate::support::tasks::{eventually, eventually_within, spawn};
-use crate::support::Service;
 
 /// Longer than a session waits for a locked head, and a request for its outcome.
 const LONG: Duration = Duration::from_secs(30);
