@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::domain::event::Rejection;
 use crate::domain::{Event, EventBody, Fault, Outcome, TenantId};
 use crate::journal::Draft;
-use crate::store::TenantReads;
+use crate::store::{Incarnation, TenantReads};
 
 /// The longest wait for durability: a caller gets its answer within one second, of which 100 ms are left for the
 /// response. Each MiB or thousand events of a request add as much again, as long as the store is reachable.
@@ -187,16 +187,10 @@ impl Submitter {
         self.0.removals.add(tenant);
     }
 
-    /// Adds a connection to the session that an entry at position `opened` opened for it. The token is cancelled once
-    /// another entry opens the session, at whichever server.
-    pub fn hold_session(
-        &self,
-        tenant: TenantId,
-        (user, session): (i64, &str),
-        opened: u64,
-        superseded: CancellationToken,
-    ) -> HeldSession {
-        self.0.leases.hold(tenant, user, session, opened, superseded)
+    /// Adds a connection to a session that was opened for it. The token is cancelled once another entry opens the session, at
+    /// whichever server.
+    pub fn hold_session(&self, of: Incarnation, superseded: CancellationToken) -> HeldSession {
+        self.0.leases.hold(of, superseded)
     }
 
     /// Returns the number of requests in the queue.

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::CONNECTION;
-use axum::http::{HeaderValue, Method, Response, StatusCode, Version};
+use axum::http::{HeaderValue, Method, Response, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use metrics::{counter, histogram};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -54,7 +54,7 @@ impl AroundRouter {
 /// query, which may contain a key.
 async fn observe(State(app): State<AppState>, request: Request, next: Next) -> Response<Body> {
     let began = app.clock().monotonic();
-    let (method, version) = (known(request.method()), request.version());
+    let method = known(request.method());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let dialect = Dialect::of(request.uri().path());
     let is_probe = is_probe(request.uri().path());
@@ -82,9 +82,9 @@ async fn observe(State(app): State<AppState>, request: Request, next: Next) -> R
     let line = AccessLine { id: &id, method, route, status, elapsed, context: &context };
     line.write(is_probe);
     response.headers_mut().insert(REQUEST_ID, id.into_value());
-    // A client that connects again reaches another server. An upgraded connection ends at a moment of its own.
-    let is_closable = version <= Version::HTTP_11 && response.status() != StatusCode::SWITCHING_PROTOCOLS;
-    if is_closable && app.drain().has_begun() {
+    // A client that connects again reaches another server; over HTTP/2 the listener sends GOAWAY instead. An upgraded
+    // connection ends at a moment of its own.
+    if app.drain().has_begun() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response

@@ -7,6 +7,7 @@ use crate::auth::EventsWrite;
 use crate::command::Context;
 use crate::domain::event::{Rejection, Surface};
 use crate::domain::{EventBody, Fault, Outcome, UserRef};
+use crate::store::Incarnation;
 
 /// Seconds after which a desk beyond a limit may try again.
 const RETRY_SECONDS: u32 = 30;
@@ -63,6 +64,7 @@ pub async fn connect(
     }
     // An event with a new id is always journalled, so it has a position.
     let opened = receipt.positions.first().copied().flatten().ok_or(Fault::Internal)?;
-    let held = context.submitter.hold_session(context.tenant(), (user, &session), opened, superseded);
+    let of = Incarnation { tenant: context.tenant(), user, session: session.clone(), opened };
+    let held = context.submitter.hold_session(of, superseded);
     Ok(Opened { position: receipt.position, link: Link { user, session, opened }, held })
 }

@@ -186,20 +186,16 @@ impl LeaseTable {
         self.holders.opened(of, opened);
     }
 
-    /// Adds a connection of this server to the session that was opened for it at position `opened`. The token is cancelled
-    /// once the session is opened again, also if that was already.
-    pub fn hold(
-        &self,
-        tenant: TenantId,
-        user: i64,
-        session: &str,
-        opened: u64,
-        token: CancellationToken,
-    ) -> HeldSession {
-        let held = self.holders.add((tenant, user, session.into()), opened, token);
+    /// Adds a connection of this server to a session that was opened for it. The token is cancelled once the session is opened
+    /// again, also if that was already.
+    pub fn hold(&self, of: Incarnation, token: CancellationToken) -> HeldSession {
+        let Incarnation { tenant, user, session, opened } = of;
+        let key = (tenant, user, session);
+        let held = self.holders.add(key.clone(), opened, token);
         // The opening of another connection may have been applied before this one was added.
-        let newest = self.opened(tenant, user, session);
-        newest.into_iter().for_each(|newest| self.holders.opened((tenant, user, session.into()), newest));
+        if let Some(newest) = self.opened(tenant, user, &key.2) {
+            self.holders.opened(key, newest);
+        }
         held
     }
 

@@ -156,12 +156,14 @@ impl Engine {
                     let batches = result.batches.clone();
                     let (left, failure) = self.take_result(items, result).await;
                     if let Some(error) = failure {
-                        self.find_again(tenant, left, &batches, error, stopping).await;
+                        self.find_again(left, UnknownAppend { batches, tenants: vec![tenant] }, error, stopping).await;
                     }
                 }
                 Appended::Unknown(batches) => match self.find(tenant, items, &batches).await {
                     Ok(left) => self.queue.put_back(tenant, left),
-                    Err((left, error)) => self.find_again(tenant, left, &batches, error, stopping).await,
+                    Err((left, error)) => {
+                        self.find_again(left, UnknownAppend { batches, tenants: vec![tenant] }, error, stopping).await;
+                    }
                 },
                 // Dropped: the requests are answered that the service is stopping.
                 Appended::Stopped => {}
@@ -212,16 +214,16 @@ impl Engine {
     /// Recovers from an error of the engine's own session, and looks for the events of an append then.
     async fn find_again(
         &mut self,
-        tenant: TenantId,
         items: Vec<Item>,
-        batches: &[Uuid],
+        unknown: UnknownAppend,
         error: JournalError,
         stopping: &CancellationToken,
     ) {
-        let unknown = UnknownAppend { batches: batches.to_vec(), tenants: vec![tenant] };
         if let Some(found) = self.recover(Some(&unknown), &error, stopping).await {
             let left = self.answer_found(items, found);
-            self.queue.put_back(tenant, left);
+            if let Some(tenant) = unknown.tenants.first() {
+                self.queue.put_back(*tenant, left);
+            }
         }
     }
 }

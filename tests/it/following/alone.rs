@@ -8,10 +8,10 @@ use rollcall::domain::{Event, EventBody, EventId, Fault, Outcome, UserRef};
 use rollcall::engine::Submitter;
 
 use super::{Pair, start_on};
+use crate::support::Service;
 use crate::support::desks::{connected, directory};
 use crate::support::raw::RawStore;
 use crate::support::tasks::{eventually, eventually_within, spawn};
-use crate::support::Service;
 
 /// Longer than a session waits for a locked head, and a request for its outcome.
 const LONG: Duration = Duration::from_secs(30);
@@ -86,7 +86,7 @@ async fn a_locked_tenant_waits_in_order_and_delays_no_other() {
         for n in 0..20 {
             let event = connected(format!("{round}-{n}"), 1, pair.now());
             eventually("written while the other tenant is locked", async || {
-                let answer = pair.one.api.events(&other.key, &[event.clone()]).await.expect("an answer");
+                let answer = pair.one.api.events(&other.key, std::slice::from_ref(&event)).await.expect("an answer");
                 answer.status == 200
             })
             .await;

@@ -296,6 +296,27 @@ async fn a_stop_ends_connections_after_their_requests() {
     assert_eq!(status, 200);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drain_ends_connections_with_their_next_answer() {
+    let clock = Clock::manual(Time::from_micros(1_614_589_200_000_000));
+    let setup = Setup { clock: clock.clone(), ..Setup::default() };
+    let service = Service::start_on(Home::new(Backend::Embedded).await, setup).await;
+    let mut client = Client::to(&service).await;
+    for _ in 0..3 {
+        assert_eq!(client.answer(get("/livez")).await.expect("an answer").0, 200, "the control");
+    }
+    let acting = async {
+        eventually("the drain begins", async || !service.api.is_ready().await).await;
+        assert_eq!(client.answer(get("/livez")).await.expect("an answer").0, 200);
+        assert!(client.is_closed().await, "the client has to connect again");
+        let next = Client::to(&service).await;
+        assert_eq!(next.answer(get("/readyz")).await.expect("an answer").0, 503);
+        clock.advance(Duration::from_secs(10));
+    };
+    tokio::join!(acting, service.app.drain(Duration::from_secs(10)));
+    service.stop().await;
+}
+
 /// Connects with TLS, offering some versions.
 async fn secured(service: &Service, pair: &Pair, versions: &[&[u8]]) -> TlsStream<TcpStream> {
     let mut roots = RootCertStore::empty();
