@@ -69,7 +69,7 @@ class Cluster:
             await asyncio.sleep(0.1)
         return found
 
-    async def wait_for_standby(self, seconds=60):
+    async def wait_for_standby(self, seconds=120):
         """Waits until one node is the primary and the other its synchronous standby."""
         await self.wait_for("a primary with a synchronous standby", lambda: self.primary() and self.standby(), seconds)
 
