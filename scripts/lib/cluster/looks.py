@@ -4,7 +4,7 @@ import random
 import time
 
 import observe
-from client import Client, Gone
+from client import Client
 from history import check, own_order
 from parts import ServiceBalancer
 from service import ADMIN

@@ -7,12 +7,11 @@ import re
 import shutil
 import signal
 import subprocess
-import time
 import urllib.error
 import urllib.request
 
 from ports import free_port
-from service import Service, is_alive
+from service import Service, kill_all, postmaster_and_children, send_signal
 
 GUIDE = pathlib.Path("docs/guide/cluster.md")
 STOP_SECONDS = 20  # after which a program that does not end is killed
@@ -156,49 +155,24 @@ class Node(Program):
             return False
 
     def database_processes(self):
-        """Returns the process ids of the postmaster and its children."""
+        """Returns the process ids of the postmaster and its children; none if PostgreSQL does not run."""
         try:
-            with open(f"{self.data}/postmaster.pid") as file:
-                postmaster = int(file.readline())
+            return postmaster_and_children(self.data)
         except (OSError, ValueError):
             return []
-        found = [postmaster]
-        for entry in filter(str.isdigit, os.listdir("/proc")):
-            try:
-                with open(f"/proc/{entry}/stat") as file:
-                    if int(file.read().rsplit(")", 1)[1].split()[1]) == postmaster:
-                        found.append(int(entry))
-            except OSError:
-                pass  # the process has ended
-        return found
 
     def signal_all(self, number):
         """Sends a signal to Patroni and to PostgreSQL."""
         for pid in [self.process.pid, *self.database_processes()]:
-            send(pid, number)
+            send_signal(pid, number)
 
     def kill_database(self):
-        """Kills the postmaster first, so that it restarts no backend, then the others. Waits until all have ended."""
-        victims = self.database_processes()
-        for pid in victims:
-            send(pid, signal.SIGKILL)
-        until = time.monotonic() + 30
-        while any(is_alive(pid) for pid in victims):
-            if time.monotonic() > until:
-                raise AssertionError("PostgreSQL does not end")
-            time.sleep(0.01)
+        kill_all(self.database_processes())
 
     def stop(self):
         super().stop()
         for pid in self.database_processes():
-            send(pid, signal.SIGKILL)  # left by a Patroni that was killed
-
-
-def send(pid, number):
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        pass  # it has ended
+            send_signal(pid, signal.SIGKILL)  # left by a Patroni that was killed
 
 
 def blocks(language):
@@ -258,4 +232,4 @@ class Replica(Service):
         self.command[at:at + 2] = [] if drain is None else ["--drain-seconds", str(drain)]
 
     def signal(self, number):
-        send(self.process.pid, number)
+        send_signal(self.process.pid, number)

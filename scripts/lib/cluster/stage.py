@@ -4,6 +4,7 @@ import os
 import subprocess
 import tempfile
 import time
+import urllib.request
 
 from client import Client
 from parts import Etcd, Node, Replica, ServiceBalancer, StoreBalancer
@@ -68,7 +69,7 @@ class Cluster:
             await asyncio.sleep(0.1)
         return found
 
-    async def wait_for_standby(self, seconds=60):
+    async def wait_for_standby(self, seconds=120):
         """Waits until one node is the primary and the other its synchronous standby."""
         await self.wait_for("a primary with a synchronous standby", lambda: self.primary() and self.standby(), seconds)
 
@@ -83,8 +84,6 @@ class Cluster:
 
     def is_balanced(self):
         """Returns True if the balancer passes requests on. The first checks take a moment."""
-        import urllib.error
-        import urllib.request
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.balancer.port}/readyz", timeout=2) as answer:
                 return answer.status == 200

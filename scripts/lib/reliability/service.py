@@ -145,39 +145,15 @@ class Postgres:
 
     def processes(self):
         """Returns the process ids of the postmaster and its children."""
-        with open(os.path.join(self.data, "postmaster.pid")) as file:
-            postmaster = int(file.readline())
-        found = [postmaster]
-        for entry in os.listdir("/proc"):
-            if entry.isdigit():
-                try:
-                    with open(f"/proc/{entry}/stat") as file:
-                        if int(file.read().rsplit(")", 1)[1].split()[1]) == postmaster:
-                            found.append(int(entry))
-                except OSError:
-                    pass  # the process has ended
-        return found
+        return postmaster_and_children(self.data)
 
     def signal(self, number):
         for pid in self.processes():
-            try:
-                os.kill(pid, number)
-            except ProcessLookupError:
-                pass
+            send_signal(pid, number)
 
     def kill(self):
-        """Kills the postmaster first, so that it restarts no backend, then the others. Waits until all have ended."""
-        victims = self.processes()
-        for pid in victims:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        until = time.monotonic() + 30
-        while any(is_alive(pid) for pid in victims):
-            if time.monotonic() > until:
-                raise AssertionError("PostgreSQL does not end")
-            time.sleep(0.01)
+        """Kills PostgreSQL, and waits until it has ended."""
+        kill_all(self.processes())
 
     def start(self):
         """Starts PostgreSQL again with the same options."""
@@ -193,6 +169,40 @@ class Postgres:
             if time.monotonic() > until:
                 raise AssertionError("PostgreSQL does not start again")
             time.sleep(0.2)
+
+
+def postmaster_and_children(data):
+    """Returns the process ids of the PostgreSQL that runs on a folder. An OSError if none does."""
+    with open(os.path.join(data, "postmaster.pid")) as file:
+        postmaster = int(file.readline())
+    found = [postmaster]
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                with open(f"/proc/{entry}/stat") as file:
+                    if int(file.read().rsplit(")", 1)[1].split()[1]) == postmaster:
+                        found.append(int(entry))
+            except OSError:
+                pass  # the process has ended
+    return found
+
+
+def send_signal(pid, number):
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass  # it has ended
+
+
+def kill_all(pids):
+    """Kills processes in this order: a postmaster first, so that it restarts no backend. Waits until all have ended."""
+    for pid in pids:
+        send_signal(pid, signal.SIGKILL)
+    until = time.monotonic() + 30
+    while any(is_alive(pid) for pid in pids):
+        if time.monotonic() > until:
+            raise AssertionError("PostgreSQL does not end")
+        time.sleep(0.01)
 
 
 def is_alive(pid):
