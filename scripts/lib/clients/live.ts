@@ -16,7 +16,14 @@ export const QUERY = `{now${FIELDS}}`;
 
 const ask = async <T>(path: string, body: unknown): Promise<T> => {
     const headers = { ...BEARER, "content-type": "application/json" };
-    const answer = await fetch(URL_OF_SERVICE + path, { method: "POST", headers, body: JSON.stringify(body) });
+    const post = (): Promise<Response> =>
+        fetch(URL_OF_SERVICE + path, { method: "POST", headers, body: JSON.stringify(body) });
+    let answer = await post();
+    // The disk is busy with something else. An event that was taken all the same is not taken twice.
+    for (let n = 0; n < 20 && answer.status === 503; n++) {
+        await new Promise((resolve) => setTimeout(resolve, 500));
+        answer = await post();
+    }
     assert.equal(answer.status, 200);
     return (await answer.json()) as T;
 };

@@ -4,10 +4,14 @@ import assert from "node:assert/strict";
 
 import { ApolloClient, gql, InMemoryCache } from "@apollo/client";
 import { GraphQLWsLink } from "@apollo/client/link/subscriptions";
+import WebSocket from "ws";
 
 import { connect } from "../graphql_ws/connect.js";
 import { compared, connectOne, errors, type Moment, QUERY, reach, SUBSCRIPTION, sink } from "../live.js";
 import { outage } from "../outage.js";
+
+// The link compares errors with the browser's class.
+Object.assign(globalThis, { WebSocket });
 
 const { url, cut, end } = await outage();
 const socket = connect(url);
