@@ -187,7 +187,8 @@ fn desk_routes() -> OpenApiRouter<DeskState> {
 /// The plain event stream, and the tickets of live queries.
 fn live_routes() -> OpenApiRouter<LiveState> {
     use native::{Live, live};
-    let routes = OpenApiRouter::new().routes(routes!(live::get_live)).routes(routes!(live::tickets::issue_live_ticket));
+    let routes =
+        OpenApiRouter::new().routes(routes!(live::live_breakdown)).routes(routes!(live::tickets::issue_live_ticket));
     describe(Live::openapi(), &[BEARER, API_KEY], routes)
 }
 

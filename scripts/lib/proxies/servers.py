@@ -138,11 +138,11 @@ class Nginx(Server):
     def command(self):
         owner = "user root;" if os.geteuid() == 0 else ""
         folders = " ".join(
-            f"{kind}_temp_path {self.folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+            f'{kind}_temp_path "{self.folder}/{kind}";' for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
         path = self.write(
             "nginx.conf",
-            f"{owner} daemon off; pid {self.folder}/pid; worker_processes 1; events {{}}\n"
+            f'{owner} daemon off; pid "{self.folder}/pid"; worker_processes 1; events {{}}\n'
             f"http {{ access_log off; {folders}\n{self.configuration()} }}\n",
         )
         return [self.program, "-p", self.folder, "-e", "stderr", "-c", path]

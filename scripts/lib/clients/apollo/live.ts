@@ -4,10 +4,14 @@ import assert from "node:assert/strict";
 
 import { ApolloClient, gql, InMemoryCache } from "@apollo/client";
 import { GraphQLWsLink } from "@apollo/client/link/subscriptions";
+import WebSocket from "ws";
 
 import { connect } from "../graphql_ws/connect.js";
-import { compared, connectOne, errors, type Moment, QUERY, reach, SUBSCRIPTION, sink } from "../live.js";
+import { errors, type Moment, QUERY, sink, SUBSCRIPTION, throughOutage } from "../live.js";
 import { outage } from "../outage.js";
+
+// The link compares errors with the browser's class.
+Object.assign(globalThis, { WebSocket });
 
 const { url, cut, end } = await outage();
 const socket = connect(url);
@@ -27,12 +31,7 @@ const subscription = live.subscribe({
     },
     error: sink.error,
 });
-await reach(3);
-const outageEnds = cut(1_000);
-await connectOne();
-await outageEnds;
-await reach(4);
-const answer = await compared();
+const answer = await throughOutage(cut);
 
 const queried = await client.query<{ now: Moment }>({ query: gql(QUERY) });
 assert.equal(queried.data?.now.connectedUsersIndicator.connectedUsersCount, 4);

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 
 import { createClient } from "graphql-sse";
 
-import { compared, connectOne, errors, first, type Moment, QUERY, reach, SUBSCRIPTION, sink } from "../live.js";
+import { errors, first, type Moment, QUERY, sink, SUBSCRIPTION, throughOutage } from "../live.js";
 import { outage } from "../outage.js";
 import { BEARER } from "../service.js";
 
@@ -17,12 +17,7 @@ const client = createClient({
 });
 
 client.subscribe<{ live: Moment }>({ query: SUBSCRIPTION }, sink);
-await reach(3);
-const outageEnds = cut(1_000);
-await connectOne();
-await outageEnds;
-await reach(4);
-const answer = await compared();
+const answer = await throughOutage(cut);
 
 assert.deepEqual(await first(client.iterate({ query: QUERY })), { data: answer.data });
 assert.match(JSON.stringify(await first(client.iterate({ query: "subscription{live{nothing}}" }))), /nothing/);

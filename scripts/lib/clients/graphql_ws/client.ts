@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 
-import { compared, connectOne, errors, first, type Moment, QUERY, reach, SUBSCRIPTION, seen, sink } from "../live.js";
+import { errors, first, type Moment, QUERY, seen, sink, SUBSCRIPTION, throughOutage } from "../live.js";
 import { outage } from "../outage.js";
 import { rejection } from "../service.js";
 import { connect } from "./connect.js";
@@ -12,12 +12,7 @@ let pings = 0;
 const client = connect(url, () => pings++);
 
 client.subscribe<{ live: Moment }>({ query: SUBSCRIPTION }, sink);
-await reach(3);
-const outageEnds = cut(1_000);
-await connectOne();
-await outageEnds;
-await reach(4);
-const answer = await compared();
+const answer = await throughOutage(cut);
 const positions = seen.map((moment) => moment.position);
 assert.deepEqual(positions, [...positions].sort((one, other) => one - other));
 

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { Client, subscriptionExchange } from "@urql/core";
 
 import { connect } from "../graphql_ws/connect.js";
-import { compared, connectOne, errors, type Moment, QUERY, reach, SUBSCRIPTION, sink } from "../live.js";
+import { errors, type Moment, QUERY, sink, SUBSCRIPTION, throughOutage } from "../live.js";
 import { outage } from "../outage.js";
 
 const { url, cut, end } = await outage();
@@ -29,12 +29,7 @@ const { unsubscribe } = client.subscription<{ live: Moment }>(SUBSCRIPTION, {}).
     assert.equal(error, undefined, String(error));
     sink.next({ data: data ?? null });
 });
-await reach(3);
-const outageEnds = cut(1_000);
-await connectOne();
-await outageEnds;
-await reach(4);
-const answer = await compared();
+const answer = await throughOutage(cut);
 
 const queried = await client.query<{ now: Moment }>(QUERY, {});
 assert.deepEqual(queried.data?.now.position, answer.data.now.position, String(queried.error));

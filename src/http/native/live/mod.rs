@@ -101,7 +101,7 @@ impl IntoParams for LiveParameters {
         NativeFault,
     ),
 )]
-pub async fn get_live(State(state): State<LiveState>, request: Request) -> Result<Response<Body>, NativeFault> {
+pub async fn live_breakdown(State(state): State<LiveState>, request: Request) -> Result<Response<Body>, NativeFault> {
     let (mut parts, _) = request.into_parts();
     let context = RequestContext::of(&parts.extensions);
     let caller: Authorized<GraphqlRead> = caller(&state, &context, &mut parts).await?.authorize()?;
