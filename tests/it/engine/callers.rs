@@ -23,15 +23,19 @@ const REQUESTS: usize = 500;
 /// Concurrent callers.
 const CALLERS: usize = 16;
 
-/// Measures the time that this many concurrent requests take.
+/// Measures the time that this many concurrent requests take: the shortest of three, since a machine may be busy at times.
 async fn usual_latency(stage: &Stage) -> Duration {
-    let watch = Stopwatch::start();
-    let requests: Vec<_> =
-        (0..CALLERS).map(|n| stage.send(vec![connected(format!("usual-{n}"), 1, stage.now())])).collect();
-    for request in requests {
-        request.await.unwrap().ok();
+    let mut shortest = Duration::MAX;
+    for round in 0..3 {
+        let watch = Stopwatch::start();
+        let sent = |n| stage.send(vec![connected(format!("usual-{round}-{n}"), 1, stage.now())]);
+        let requests: Vec<_> = (0..CALLERS).map(sent).collect();
+        for request in requests {
+            request.await.unwrap().ok();
+        }
+        shortest = shortest.min(watch.elapsed());
     }
-    watch.elapsed()
+    shortest
 }
 
 async fn cancelled_requests_lose_nothing(backend: Backend) {
@@ -45,7 +49,12 @@ async fn cancelled_requests_lose_nothing(backend: Backend) {
             spawn(async move {
                 let mut acknowledged = Vec::new();
                 for n in (caller..REQUESTS).step_by(CALLERS) {
-                    let timeout_after = Duration::from_micros(rand::rng().random_range(0..longest));
+                    // One in 25 is cancelled at once and one waits to the end, however fast or slow the machine is.
+                    let timeout_after = match n % 25 {
+                        0 => Duration::ZERO,
+                        1 => Duration::MAX,
+                        _ => Duration::from_micros(rand::rng().random_range(0..longest)),
+                    };
                     let user = n as i64 % 50 + 1;
                     // Two events a request, so that a partly journalled request would be noticed.
                     let events = [
@@ -53,7 +62,12 @@ async fn cancelled_requests_lose_nothing(backend: Backend) {
                         connected(format!("{n}-b"), user, clock.now()),
                     ];
                     if let Ok(answer) = timeout(timeout_after, api.events(&key, &events)).await {
-                        answer.expect("the service answers").ok();
+                        let answer = answer.expect("the service answers");
+                        // A store that is slow for a moment leaves the outcome as unknown as a cancellation does.
+                        if answer.is_unavailable() {
+                            continue;
+                        }
+                        answer.ok();
                         acknowledged.extend(events.iter().map(|event| event["id"].as_str().unwrap().to_owned()));
                     }
                 }
@@ -65,8 +79,8 @@ async fn cancelled_requests_lose_nothing(backend: Backend) {
     for caller in callers {
         acknowledged.extend(caller.await.expect("a caller does not panic"));
     }
-    let cancelled = REQUESTS - acknowledged.len() / 2;
-    assert!(cancelled > 0 && !acknowledged.is_empty(), "{cancelled} of {REQUESTS} were cancelled");
+    let answered = acknowledged.len() / 2;
+    assert!(answered > 0 && answered < REQUESTS, "{answered} of {REQUESTS} were answered");
 
     // Sending the acknowledged events again has the outcome `duplicate`.
     let again: Vec<Value> = acknowledged.iter().map(|id| connected(id, 1, stage.now())).collect();
