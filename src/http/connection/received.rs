@@ -56,8 +56,8 @@ impl Received {
         (self.head, self.has_long_head) = (0, false);
     }
 
-    /// Records that the connection is one of HTTP/2. Its frames are counted together, since those of a body cannot be
-    /// told from others here: every byte that is received takes one of [`FRAMING_BYTES`], and heads, content of bodies
+    /// Records that the connection is one of HTTP/2. Its frames are counted together, since those of a body look
+    /// like others here: every byte that is received takes one of [`FRAMING_BYTES`], and heads, content of bodies
     /// and content of responses, for which windows are updated, give theirs back.
     pub fn multiplex(&mut self) {
         self.frames = Some(FRAMING_BYTES as i64);

@@ -1,6 +1,7 @@
 //! HTTP/2: requests of one connection at the same time (docs/decisions/0124-http2.md). Extended CONNECT is off, so that
 //! browsers open WebSockets over connections of HTTP/1.1.
 
+use std::future::pending;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{FirstHead, HEAD_BYTES, MAX_HEADERS, Requests, host};
+use crate::clock::Clock;
+use crate::http::connection::Connection;
 use crate::http::connection::paced::Paced;
 use crate::http::connection::streams::Streams;
 use crate::lifecycle::Lifecycle;
@@ -47,7 +50,7 @@ impl Requests {
     pub(super) async fn over_http2<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         self,
         stream: S,
-        mut first: FirstHead,
+        first: FirstHead,
     ) {
         let (accepted, header_timeout, clock) =
             (self.connection.clone(), self.header_timeout, self.write_clock.clone());
@@ -71,30 +74,8 @@ impl Requests {
                 }
             })
         };
-        let mut connection = pin!(
-            http2::Builder::new(tasks)
-                .timer(TokioTimer::new())
-                .max_concurrent_streams(MAX_STREAMS)
-                .max_send_buf_size(UNSENT_BYTES)
-                .initial_stream_window_size(WINDOW)
-                .initial_connection_window_size(WINDOW)
-                .max_header_list_size(HEADER_LIST_BYTES)
-                .max_pending_accept_reset_streams(RESETS)
-                .max_local_error_reset_streams(RESETS)
-                .serve_connection(TokioIo::new(stream), service)
-        );
-        let mut misused = pin!(async {
-            tokio::select! {
-                () = streams.stalled(clock.as_ref()) => "a response is not read",
-                () = streams.too_many_resets() => "too many streams are reset",
-                () = async {
-                    first.as_mut().await;
-                    if accepted.has_begun() {
-                        std::future::pending::<()>().await;
-                    }
-                } => "no request began",
-            }
-        });
+        let mut connection = pin!(settings(tasks).serve_connection(TokioIo::new(stream), service));
+        let mut misused = pin!(misused(&streams, &accepted, first, clock.as_ref()));
         let ended = tokio::select! {
             ended = &mut connection => Some(ended),
             why = &mut misused => return tracing::debug!(why, "a connection is closed"),
@@ -122,5 +103,35 @@ impl Requests {
         if let Err(error) = ended {
             tracing::debug!(%error, "a connection ended badly");
         }
+    }
+}
+
+/// Returns the settings of a connection.
+fn settings(tasks: StreamTasks) -> http2::Builder<StreamTasks> {
+    let mut settings = http2::Builder::new(tasks);
+    settings
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_send_buf_size(UNSENT_BYTES)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
+        .max_header_list_size(HEADER_LIST_BYTES)
+        .max_pending_accept_reset_streams(RESETS)
+        .max_local_error_reset_streams(RESETS);
+    settings
+}
+
+/// Waits until a connection must be closed at once, and returns the reason.
+async fn misused(streams: &Streams, connection: &Connection, first: FirstHead, clock: Option<&Clock>) -> &'static str {
+    let without_request = async {
+        first.await;
+        if connection.has_begun() {
+            pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        () = streams.stalled(clock) => "a response is not read",
+        () = streams.too_many_resets() => "too many streams are reset",
+        () = without_request => "no request began",
     }
 }

@@ -137,7 +137,7 @@ async fn requests_of_one_connection_are_answered_beside_each_other() {
     let counted = request("GET", "/operator/live", &headers[..1]);
     assert_eq!(client.answer(counted).await.expect("an answer").0, 200);
     let event = json!([{ "specversion": "1.0", "id": "1", "source": "s", "type": "desk.connected", "subject": "1",
-        "data": { "session": "a" } }]);
+        "time": "2021-03-01T09:00:00Z",        "data": { "session": "a" } }]);
     let (response, mut body) =
         client.send(request("POST", "/v1/events", &headers[..2]), false).await.expect("a stream");
     body.send_data(Bytes::from(event.to_string()), true).expect("a body");
