@@ -226,15 +226,14 @@ impl Health {
             Ownership::Lost => return Some(String::from("the store's lock was lost")),
             Ownership::Held | Ownership::Unknown => {}
         }
-        // Before the age of the state: where others append, the commit that confirms a look is refused as well.
-        if self.refused.load(Ordering::Acquire) && self.write_age() >= UNWRITTEN {
-            return Some(String::from(REFUSED));
-        }
         let is_unknown = self.looks.as_ref().is_some_and(|looks| !looks.is_confirmed());
         let staleness_ms = self.staleness_ms();
-        if !self.running.load(Ordering::Acquire) || is_unknown || staleness_ms >= millis(UNCONFIRMED) {
+        let is_unconfirmed = !self.running.load(Ordering::Acquire) || is_unknown || staleness_ms >= millis(UNCONFIRMED);
+        // Where others append, the commit that confirms a look is refused as well.
+        let is_refused = self.refused.load(Ordering::Acquire);
+        if is_unconfirmed && !is_refused {
             Some(format!("the store has not confirmed the state for {staleness_ms} ms"))
-        } else if is_failing || self.write_age() >= UNWRITTEN {
+        } else if is_unconfirmed || is_failing || self.write_age() >= UNWRITTEN {
             Some(String::from(REFUSED))
         } else {
             None
