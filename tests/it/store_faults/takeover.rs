@@ -129,7 +129,7 @@ async fn the_row_of_a_server_that_did_not_end_in_order_is_removed() {
         eventually("a round", async || raw.number(ROUNDS).await > before).await;
         assert!(clock.monotonic() < Duration::from_secs(80), "it is still there");
     }
-    assert!(clock.monotonic() > Duration::from_secs(60));
+    assert!(clock.monotonic() >= Duration::from_secs(60));
     service.stop().await;
 }
 
