@@ -228,12 +228,16 @@ impl Health {
         }
         let failed = self.failed.load(Ordering::Acquire);
         let is_failing = failed > 0 && millis(self.clock.monotonic()) < failed + millis(FAILURE_PERIOD);
-        let is_unwritten = self.write_age() >= UNWRITTEN;
-        // Before the age of the state: where others append, the commit that confirms a look is refused as well.
-        if self.refused.load(Ordering::Acquire) && is_unwritten {
-            return Some(String::from(REFUSED));
+        let unconfirmed = self.unconfirmed_for(UNCONFIRMED);
+        // Where others append, the commit that confirms a look is refused as well.
+        let is_refused = self.refused.load(Ordering::Acquire);
+        if unconfirmed.is_some() && !is_refused {
+            unconfirmed
+        } else if unconfirmed.is_some() || is_failing || self.write_age() >= UNWRITTEN {
+            Some(String::from(REFUSED))
+        } else {
+            None
         }
-        self.unconfirmed_for(UNCONFIRMED).or_else(|| (is_failing || is_unwritten).then(|| String::from(REFUSED)))
     }
 
     /// Returns the reason why the service should not even answer reads from an older state: it is not a server of the

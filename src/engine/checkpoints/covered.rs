@@ -84,7 +84,7 @@ impl Checkpoints {
         }
     }
 
-    fn note_stored(&mut self, positions: &Positions) {
+    pub(super) fn note_stored(&mut self, positions: &Positions) {
         for (tenant, stored) in positions {
             if self.covered.awaited.get(tenant).is_none_or(|awaited| awaited.position > *stored) {
                 continue;

@@ -5,12 +5,23 @@ use std::collections::VecDeque;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::super::replay::Tail;
 use crate::domain::TenantId;
 use crate::journal::Logged;
 use crate::live::State;
 
 /// Deliveries that may wait in all, each of about 1 MiB of events.
 const MAX_WAITING: usize = 8;
+
+/// The state of a tenant whose history the store lost.
+#[derive(Debug)]
+pub(in crate::engine) struct Reloaded {
+    pub state: State,
+    /// The end of the state that it replaces. The engine may have loaded the tenant again by itself meanwhile.
+    pub replaces: Tail,
+    /// How the loss was noticed.
+    pub reason: String,
+}
 
 /// A finding of the follower about one tenant.
 #[derive(Debug)]
@@ -19,8 +30,8 @@ pub(in crate::engine) enum Delivery {
     Entries(Vec<Logged>),
     /// Its state from a checkpoint: the entries after the engine's state are deleted.
     Loaded(Box<State>),
-    /// Its state from a checkpoint, since the store lost entries that the engine's state has, for this reason.
-    Reloaded(Box<State>, String),
+    /// Its state from a checkpoint, since the store lost entries that the engine's state has.
+    Reloaded(Box<Reloaded>),
     /// Its entries cannot be applied, for this reason.
     Faulty(String),
 }

@@ -12,7 +12,7 @@ use super::super::replay::{ReplayError, Tail, in_time, load_again, next_entries,
 use super::super::tenants::Removals;
 use super::super::views::Views;
 use super::wanted::Looks;
-use super::{Delivery, Links};
+use super::{Delivery, Links, Reloaded};
 use crate::clock::Clock;
 use crate::domain::TenantId;
 use crate::journal::{Head, Journal, JournalError};
@@ -297,24 +297,40 @@ impl Follower {
     async fn reload_lost(&mut self) -> Result<(), JournalError> {
         let lost: Vec<_> = self.links.lost.lock().drain().collect();
         for (tenant, reason) in lost {
-            // A delivery that waits may be the reloaded state: the next look shows whether it is enough.
-            if self.views.is_absent(tenant) || !self.links.feed.has_room(tenant) {
-                self.seen.remove(&tenant);
-                continue;
-            }
-            match reload(&mut self.journal, &self.store, &self.lifecycle, tenant).await {
-                Ok(Ok(state)) => self.links.feed.add(tenant, Delivery::Reloaded(Box::new(state), reason)),
-                Ok(Err(why)) => self.give_up(tenant, format!("{reason}; {why}")),
-                Err(error) => {
-                    self.links.note_lost(tenant, reason);
-                    return Err(error);
-                }
-            }
-            // Compared and read again from the new state.
+            // Compared and read again by the next look, from the state that is published by then.
             self.seen.remove(&tenant);
             self.lagging.remove(&tenant);
+            let replaces = self.views.tail(tenant);
+            // A delivery that waits may be the reloaded state, and the engine may have loaded the tenant again by itself.
+            if self.views.is_absent(tenant)
+                || !self.links.feed.has_room(tenant)
+                || !self.is_lost(tenant, replaces).await?
+            {
+                continue;
+            }
+            match reload(&mut self.journal, &self.store, &self.lifecycle, tenant).await? {
+                Ok(state) => {
+                    let reloaded = Reloaded { state, replaces, reason };
+                    self.links.feed.add(tenant, Delivery::Reloaded(Box::new(reloaded)));
+                }
+                Err(why) => self.give_up(tenant, format!("{reason}; {why}")),
+            }
         }
         Ok(())
+    }
+
+    /// Returns true if the journal does not have the end of a state, or has another entry there.
+    async fn is_lost(&mut self, tenant: TenantId, end: Tail) -> Result<bool, JournalError> {
+        let heads = in_time(self.journal.heads_of(&[tenant])).await?;
+        let Some(head) = heads.get(&tenant).copied() else { return Ok(false) };
+        if end.seq >= head.seq {
+            return Ok(end.seq > head.seq || end.check(head.tail).is_err());
+        }
+        match in_time(next_entries(&mut self.journal, tenant, end, head.seq)).await {
+            Err(ReplayError::Diverged(_)) => Ok(true),
+            Err(ReplayError::Journal(error)) if !ReplayError::is_tenants(&error) => Err(error),
+            Ok(_) | Err(_) => Ok(false),
+        }
     }
 
     /// Takes a tenant out of service, by the engine, which has its state.

@@ -27,7 +27,7 @@ use crate::journal::{Journal, Signals};
 use crate::lifecycle::Lifecycle;
 use announcer::Announcements;
 pub(super) use confirmations::Confirmations;
-pub(super) use feed::{Delivery, Feed};
+pub(super) use feed::{Delivery, Feed, Reloaded};
 use follower::Follower;
 pub(super) use follower::FollowerParts;
 use wanted::Wanted;

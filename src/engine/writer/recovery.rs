@@ -6,7 +6,7 @@ use metrics::counter;
 use tokio_util::sync::CancellationToken;
 
 use super::super::appender::UnknownAppend;
-use super::super::following::Delivery;
+use super::super::following::{Delivery, Reloaded};
 use super::super::health::Ownership;
 use super::super::queue::Item;
 use super::super::replay::{ReplayError, Tail, load_again, reload, replay};
@@ -42,7 +42,13 @@ impl Engine {
                     }
                 }
                 Delivery::Loaded(state) => self.replace(tenant, *state, None),
-                Delivery::Reloaded(state, reason) => self.replace(tenant, *state, Some(&reason)),
+                Delivery::Reloaded(reloaded) => {
+                    let Reloaded { state, replaces, reason } = *reloaded;
+                    // Otherwise this server loaded the tenant again when it appended to the journal.
+                    if self.tenants.end(tenant) == replaces {
+                        self.replace(tenant, state, Some(&reason));
+                    }
+                }
                 Delivery::Faulty(reason) => self.tenants.quarantine(tenant, &reason),
             }
         }

@@ -61,7 +61,7 @@ impl Pair {
         pair
     }
 
-    /// Waits until each server has found the other's row. Before that it notifies nobody.
+    /// Waits until each server has found the other's row. Before that it sends no notifications.
     async fn meet(&mut self) {
         const LEAST: &str = "SELECT min(rounds) FROM replica";
         let before = self.raw.number(LEAST).await;
@@ -93,6 +93,11 @@ impl Pair {
             one == two && self.one.api.is_ready().await && self.two.api.is_ready().await
         })
         .await;
+        // No poll is due any more: the next one is when a test moves the clock.
+        for service in [&self.one, &self.two] {
+            let age = || service.app.reader.snapshot(self.tenant()).map_or(0, |snapshot| snapshot.staleness_ms);
+            eventually("the newest poll is confirmed", async || age() == 0).await;
+        }
     }
 
     /// Appends copies of the tenant's newest entry, as another server does whose notification is lost. Returns the new

@@ -17,6 +17,9 @@ impl Pair {
         self.level().await;
         let head = self.append_unnoticed(10).await;
         let tenant = self.tenant();
+        // The first server's duty, whichever had it: the second one does not see the entries.
+        let first = self.one.app.reader.replica();
+        self.raw.run(&format!("UPDATE duty SET holder = '{first}', until = {}", i64::MAX)).await;
         eventually("the first server has a checkpoint at the head", async || {
             self.clocks[0].advance(CHECKPOINT);
             self.one.api.connected(&self.persona.key).await;

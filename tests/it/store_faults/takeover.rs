@@ -120,7 +120,7 @@ async fn the_row_of_a_server_that_did_not_end_in_order_is_removed() {
     raw.run("INSERT INTO replica VALUES ('00000000-0000-0000-0000-000000000001', 7)").await;
     let clock = Clock::manual(Clock::system().now());
     let service = Service::start_on(home, Setup { clock: clock.clone(), ..Setup::default() }).await;
-    const LEFT: &str = "SELECT count(*) FROM replica WHERE turns = 7";
+    const LEFT: &str = "SELECT count(*) FROM replica WHERE id = '00000000-0000-0000-0000-000000000001'";
     assert_eq!(raw.number(LEFT).await, 1, "it may be of a server that starts");
     const ROUNDS: &str = "SELECT sum(rounds)::bigint FROM replica";
     while raw.number(LEFT).await > 0 {
@@ -129,7 +129,7 @@ async fn the_row_of_a_server_that_did_not_end_in_order_is_removed() {
         eventually("a round", async || raw.number(ROUNDS).await > before).await;
         assert!(clock.monotonic() < Duration::from_secs(80), "it is still there");
     }
-    assert!(clock.monotonic() > Duration::from_secs(60));
+    assert!(clock.monotonic() >= Duration::from_secs(60));
     service.stop().await;
 }
 

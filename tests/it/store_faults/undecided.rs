@@ -209,7 +209,6 @@ async fn a_locked_head_delays_only_its_tenant() {
         let answer = stage.service.api.events(&other.key, &[connected(n, 1, now())]).await.unwrap().ok();
         assert_eq!(answer.outcomes(), ["applied"], "another tenant does not wait for the head");
     }
-    assert!(!held.is_finished());
     stage.raw.run("ROLLBACK").await;
     let answer = held.await.expect("no panic");
     assert!(answer.status == 503 || answer.outcomes() == ["applied"], "{} {}", answer.status, answer.text);
