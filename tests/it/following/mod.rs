@@ -61,7 +61,7 @@ impl Pair {
         pair
     }
 
-    /// Waits until each server has found the other's row. Before that it notifies nobody.
+    /// Waits until each server has found the other's row. Before that it sends no notifications.
     async fn meet(&mut self) {
         const LEAST: &str = "SELECT min(rounds) FROM replica";
         let before = self.raw.number(LEAST).await;
