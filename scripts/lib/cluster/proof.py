@@ -22,7 +22,7 @@ ROWS = {
     "history": (looks.history, "after another client at", (False, False)),
     "sticky": (looks.sticky, "went back from", (False, False)),
 }
-LONG = ["frozen"]  # not in the short form: Patroni's lease has to run out
+LONG = ["frozen", "sticky"]  # not in the short form; in the first Patroni's lease has to run out
 DRAIN = 4  # seconds: HAProxy needs two checks, one a second
 FLAGS = ["--checkpoint-seconds", "1", "--max-staleness", str(looks.MAX_STALENESS)]
 
