@@ -92,7 +92,7 @@ impl Requests {
                         why = &mut misused => return tracing::debug!(why, "a connection is closed"),
                         // A client that is gone does not answer; requests that came before our end are answered.
                         () = tokio::time::sleep(GOODBYE_TIMEOUT) => {
-                            if streams.len() == 0 {
+                            if streams.open_count() == 0 {
                                 return;
                             }
                         }
