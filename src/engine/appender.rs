@@ -199,19 +199,26 @@ impl Appender {
     }
 
     /// Takes the lock again if it was lost, waits until no earlier append to these tenants can still commit, and returns
-    /// the heads of all tenants.
+    /// the heads of all tenants; none where other servers append and the store commits nothing that would confirm them.
     pub async fn reconnect(&mut self, tenants: &[TenantId]) -> Result<HashMap<TenantId, Head>, JournalError> {
         let reconnecting = async {
             // In this order: an append on the lost connection may still commit until the fence, so heads that were read
             // before it could be too old.
             self.journal.recover().await?;
             self.journal.fence(tenants).await?;
-            // Another server may have removed this one's row, without which no heartbeat is written. A store that accepts
-            // no writes is no reason to stay away from it.
-            if let Err(error) = self.journal.probe().await {
-                tracing::debug!(%error, "the server's row was not written after an outage");
+            let heads = self.journal.heads().await?;
+            // Another server may have removed this one's row, without which no heartbeat is written. Where others append,
+            // this commit also confirms the heads: a server that a failover has deposed answers reads as well, and its
+            // commits do not end.
+            match self.journal.probe().await {
+                Ok(()) => Ok(heads),
+                // A store that accepts no writes is no reason to stay away from it, and no reason to believe its heads.
+                Err(error) if self.journal.is_locked() => {
+                    tracing::debug!(%error, "the server's row was not written after an outage");
+                    Ok(if self.links.is_followed() { HashMap::new() } else { heads })
+                }
+                Err(error) => Err(error),
             }
-            self.journal.heads().await
         };
         in_time(reconnecting).await
     }

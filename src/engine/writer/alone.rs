@@ -179,7 +179,13 @@ impl Engine {
         items: Vec<Item>,
         batches: &[Uuid],
     ) -> Result<Vec<Item>, (Vec<Item>, JournalError)> {
-        let head = match in_time(self.appender.journal.heads_of(&[tenant])).await {
+        let looking = async {
+            let heads = self.appender.journal.heads_of(&[tenant]).await?;
+            // Confirms the look, as in the follower: a server that a failover has deposed answers reads as well.
+            self.appender.journal.probe().await?;
+            Ok(heads)
+        };
+        let head = match in_time::<_, JournalError>(looking).await {
             Ok(heads) => heads.get(&tenant).copied(),
             Err(error) => return Err((items, error)),
         };

@@ -40,7 +40,7 @@ const AROUND: [&str; 7] = ["app", "boot", "cli", "lib", "lifecycle", "main", "te
 
 /// Uses that are limited to some names: the using room, the used room, and the names.
 const NAMES: [(&str, &str, &[&str]); 9] = [
-    ("http", "engine", &["Reader", "Receipt", "Submitter", "Snapshot", "Health"]),
+    ("http", "engine", &["Reader", "Receipt", "Submitter", "Snapshot", "Health", "PAUSE_THRESHOLD"]),
     ("http", "store", &["KeyRecord", "LinkRecord", "TenantRecord", "TenantReads"]),
     ("http", "registry", &["TenantSettings"]),
     ("command", "registry", &["TenantSettings"]),
