@@ -156,10 +156,12 @@ const OTHERS: [(&str, &str); 12] = [
     ("availability", "has one value, which is required"),
     ("auth_token", "the credential"),
     ("presenceId", "the value that is set; required"),
+    ("stale", "which readiness is asked for"),
 ];
 
-/// Returns whether an operation has no filters: our own API besides the breakdown, whose documents and events are checked member by member;
-/// tokens; GraphQL, whose filters are in its schema; and the fields of an operator that is written.
+/// Returns whether an operation has no filters of its own: our API besides the breakdown, whose documents and events are
+/// checked member by member, and whose live events have the breakdown's filters by the same reader; tokens; GraphQL, whose
+/// filters are in its schema; and the fields of an operator that is written.
 fn is_apart(method: &str, path: &str, tag: &str) -> bool {
     let is_write = path.starts_with("/operator") && method != "GET";
     matches!(tag, "Tokens" | "GraphQL") || path.starts_with("/v1/") && path != "/v1/breakdown" || is_write

@@ -245,11 +245,16 @@ fn compare_people(view: &View, tile: &TileNow, asked: &Asked, reference: &Refere
     }
     people.sort_unstable();
     prop_assert_eq!(found.people_count, people.len() as u64);
-    let names = |id: i64| everyone.iter().find(|one| one.account.id == id).expect("a user").account.name.clone();
+    let name = |id: i64| &everyone.iter().find(|one| one.account.id == id).expect("a user").account.name;
+    let label = |place: usize, id: i64| match name(id).split_whitespace().collect::<Vec<_>>().join(" ") {
+        blank if blank.is_empty() => format!("Agent {}", place + 1),
+        label => label,
+    };
     let expected: Vec<_> = people
         .into_iter()
         .take(asked.first)
-        .map(|(rank, _, since, id)| (Reason::ALL[rank], since, names(id)))
+        .enumerate()
+        .map(|(place, (rank, _, since, id))| (Reason::ALL[rank], since, label(place, id)))
         .collect();
     let found: Vec<_> = found.people.iter().map(|person| (person.reason, person.since, person.label.clone())).collect();
     prop_assert_eq!(found, expected);
