@@ -143,7 +143,7 @@ const ROUTES: [Filtered; 13] = [
 ];
 
 /// Parameters and members that are no filters, with the reason.
-const OTHERS: [(&str, &str); 12] = [
+const OTHERS: [(&str, &str); 13] = [
     ("by", "the keys of the rows"),
     ("channel", "the channels of the reasons; selects no users"),
     ("include_empty", "the part of a list"),
