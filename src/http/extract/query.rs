@@ -61,7 +61,16 @@ pub fn reject_unknown_parameters(parts: &mut Parts) -> Result<(), Fault> {
     }
     let params = query(parts)?;
     let Some((routes, path)) = route(parts) else { return Ok(()) };
-    reject_unknown(params.names(), &routes.known(parts.method.as_str(), path), || routes.elsewhere(path))
+    reject_unknown_of(routes, (parts.method.as_str(), path), &params)
+}
+
+/// Works as [`reject_unknown_parameters`] for the query string of a route, given by its method and path.
+pub fn reject_unknown_of(
+    routes: &RouteParameters,
+    (method, path): (&str, &str),
+    params: &Params<'_>,
+) -> Result<(), Fault> {
+    reject_unknown(params.names(), &routes.known(method, path), || routes.elsewhere(path))
 }
 
 /// Returns the names that are read elsewhere than in the query of a request's route.

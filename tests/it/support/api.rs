@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use super::{ADMIN, captured_output};
 
-/// The timeout of every request; longer than the service may take for any answer.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+/// The timeout of every request; longer than the service may take for any answer, also on a busy machine.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A client of the service at one address. A clone shares its connections.
 #[derive(Clone)]

@@ -1,7 +1,7 @@
 //! `POST /v1/live/tickets`: issues tickets for pages, so that a browser never holds the tenant's key.
 
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -13,6 +13,8 @@ use crate::domain::{Fault, Time};
 use crate::engine::Snapshot;
 use crate::http::describe;
 use crate::http::extract::params::Params;
+use crate::http::extract::params::unknown::{KnownParameters, RouteParameters};
+use crate::http::extract::query::reject_unknown_of;
 use crate::http::extract::reply;
 use crate::http::fault::{Details, NativeFault};
 
@@ -60,6 +62,7 @@ struct Answer<'a> {
 )]
 pub async fn issue_live_ticket(
     State(state): State<LiveState>,
+    Extension(KnownParameters(routes)): Extension<KnownParameters>,
     caller: Authenticated<GraphqlRead>,
     Document(wanted): Document<NewLiveTicket>,
 ) -> Result<Response<Body>, NativeFault> {
@@ -67,7 +70,7 @@ pub async fn issue_live_ticket(
     let app = &state.app;
     let snapshot = app.reader().snapshot(caller.tenant())?;
     if let Some(query) = &query {
-        check(query, &snapshot)?;
+        check(query, routes(), &snapshot)?;
     }
     let (ticket, expires_at) = state.tickets.issue_live(&caller, query.as_deref()).await?;
     let ticket = ticket.reveal();
@@ -80,7 +83,7 @@ pub async fn issue_live_ticket(
 }
 
 /// Checks that a browser sends a query as it is, and that it would be answered: a page cannot read why it was not.
-fn check(query: &str, snapshot: &Snapshot) -> Result<(), Fault> {
+fn check(query: &str, routes: &RouteParameters, snapshot: &Snapshot) -> Result<(), Fault> {
     let refused = |detail: &str| Err(Fault::refused("/query", detail));
     if query.len() > MAX_QUERY {
         return refused("must have at most 4096 bytes");
@@ -95,6 +98,7 @@ fn check(query: &str, snapshot: &Snapshot) -> Result<(), Fault> {
     if params.names().any(|name| name == TICKET) {
         return refused("has a ticket");
     }
+    reject_unknown_of(routes, ("GET", "/v1/live"), &params)?;
     interval(&params)?;
     asked(&params, snapshot)?;
     Ok(())
