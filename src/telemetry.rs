@@ -84,12 +84,16 @@ pub fn report_causes() -> Result<(), LogError> {
 /// Parses the filter of log lines.
 pub fn filter(args: &LogArgs) -> Result<EnvFilter, LogError> {
     let is_level = |word: &str| word.parse::<tracing::metadata::LevelFilter>().is_ok();
+    let is_silent = |word: &str| word.starts_with("tungstenite");
     let is_part = |word: &str| word == "access" || word.starts_with("rollcall") || word.contains(['=', '[', ':']);
-    if let Some(word) = args.log.split(',').map(str::trim).find(|word| !is_level(word) && !is_part(word)) {
+    if let Some(word) =
+        args.log.split(',').map(str::trim).find(|word| is_silent(word) || !is_level(word) && !is_part(word))
+    {
         return Err(LogError::Level(word.to_owned()));
     }
-    // Below `warn` sqlx logs every statement. The setting comes last, so that it can override this.
-    Ok(format!("sqlx=warn,{}", args.log).parse()?)
+    // Below `warn` sqlx logs every statement, which the setting can override. Messages of WebSockets have credentials: the
+    // library that logs them stays silent.
+    Ok(format!("sqlx=warn,{},tungstenite=off", args.log).parse()?)
 }
 
 fn writer(budgets: Budgets) -> (BoxMakeWriter, Option<WorkerGuard>) {

@@ -25,9 +25,12 @@ use crate::lifecycle::Lifecycle;
 const MAX_STREAMS: u32 = 100;
 /// Most bytes of a response that a stream holds unsent.
 const UNSENT_BYTES: usize = 64 * 1024;
-/// Bytes of bodies that a client may send ahead of what is read, on a stream and on the connection: the least that the
-/// protocol knows for a connection. No budget counts them.
+/// Bytes of bodies that a client may send ahead of what is read, on a stream. No budget counts them.
 const WINDOW: u32 = 65_535;
+/// The same on a connection. The library ends a connection with many small frames that are not read yet: each of less than
+/// 256 bytes counts as what it lacks of these, and half of this window is allowed. With four times a stream's window an
+/// upload in lines of 100 bytes never reaches that by one stream.
+const CONNECTION_WINDOW: u32 = 4 * WINDOW;
 /// Most bytes of a request's headers as the protocol counts them: 32 more for each.
 const HEADER_LIST_BYTES: u32 = (HEAD_BYTES + 32 * MAX_HEADERS) as u32;
 /// Streams that may be reset by us for errors of the client's, and that may be reset by the client before we see them.
@@ -114,7 +117,7 @@ fn settings(tasks: StreamTasks) -> http2::Builder<StreamTasks> {
         .max_concurrent_streams(MAX_STREAMS)
         .max_send_buf_size(UNSENT_BYTES)
         .initial_stream_window_size(WINDOW)
-        .initial_connection_window_size(WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(HEADER_LIST_BYTES)
         .max_pending_accept_reset_streams(RESETS)
         .max_local_error_reset_streams(RESETS);

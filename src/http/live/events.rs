@@ -122,7 +122,10 @@ impl<F: Form> Events<F> {
                         app.reader().health().until_certain().await;
                         // None for an account that is out of service.
                         let snapshot = app.reader().snapshot(self.authority.tenant()).ok()?;
-                        let still = self.form.still(Instant::of(&snapshot, app.clock().now()));
+                        let now = Instant::of(&snapshot, app.clock().now());
+                        // The state may be newer than the answers, of which there is at most one an interval.
+                        let position = self.operation.answered().map_or(now.position, |answered| answered.min(now.position));
+                        let still = self.form.still(Instant { position, ..now });
                         if !still.is_empty() {
                             return Some(still);
                         }

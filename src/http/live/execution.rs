@@ -1,6 +1,7 @@
 //! One execution: answers its question when the position moved, at most once an interval, and on a tick.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -37,11 +38,14 @@ impl Execution {
             match self.answer().await {
                 Ok(None) => {}
                 Ok(Some(answer)) => {
+                    let position = answer.position;
                     if last != Some(answer.fingerprint) || joined > served {
                         (last, served) = (Some(answer.fingerprint), joined);
                         let answer = Some(Arc::new(answer));
                         self.guard.shared.newest.send_replace(Newest { answer, joined, ..Newest::default() });
                     }
+                    // After the answer: whoever reads this position finds it.
+                    self.guard.shared.answered.store(position, Ordering::Release);
                 }
                 Err(end) => {
                     self.guard.shared.newest.send_modify(|newest| newest.end = Some(end));

@@ -57,6 +57,14 @@ impl LiveQueries {
 }
 
 impl LateOperation {
+    /// Returns the position of the newest view that the question was answered on; `None` before that.
+    pub fn answered(&self) -> Option<u64> {
+        match &self.state {
+            State::Joined(operation) => operation.answered.position(),
+            State::Waiting(_) | State::Ended => None,
+        }
+    }
+
     /// Waits as [`LiveOperation::next`] does, after the wait for the position. Cancellation loses nothing.
     pub async fn next(&mut self) -> Newest {
         if let (State::Waiting(waiting), Some(least)) = (&mut self.state, self.least) {

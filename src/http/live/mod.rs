@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -136,6 +137,9 @@ struct Shared {
     newest: watch::Sender<Newest>,
     /// Number of operations that joined so far.
     joined: watch::Sender<u64>,
+    /// Position of the newest view that the question was answered on, whether or not the answer differed; 0 before the
+    /// first.
+    answered: Arc<AtomicU64>,
 }
 
 impl Shared {
@@ -148,7 +152,8 @@ impl Shared {
             *number += 1;
             joined = *number;
         });
-        LiveOperation { newest, joined, least, last: None, _permit: permit }
+        let answered = Answered(self.answered.clone());
+        LiveOperation { newest, joined, least, last: None, answered, _permit: permit }
     }
 }
 
@@ -177,7 +182,20 @@ pub struct LiveOperation {
     least: Option<u64>,
     /// The fingerprint of the answer that was returned last.
     last: Option<[u8; 32]>,
+    answered: Answered,
     _permit: LivePermit,
+}
+
+/// The position of the newest view that an operation's question was answered on.
+#[derive(Clone, Debug)]
+pub struct Answered(Arc<AtomicU64>);
+
+impl Answered {
+    /// Returns the position; `None` before the first answer. A client that then receives what its operation has ready has
+    /// the answer at this position.
+    pub fn position(&self) -> Option<u64> {
+        Some(self.0.load(Ordering::Acquire)).filter(|position| *position != 0)
+    }
 }
 
 impl LiveQueries {
@@ -214,6 +232,11 @@ impl LiveQueries {
 }
 
 impl LiveOperation {
+    /// Returns the position of the newest view that the question was answered on, now and later.
+    pub fn answered(&self) -> Answered {
+        self.answered.clone()
+    }
+
     /// Waits for an answer that differs from the one returned before, or the end. If several came meanwhile, returns the
     /// newest.
     pub async fn next(&mut self) -> Newest {

@@ -5,6 +5,7 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 
 use super::{run, stderr, stdout};
+use crate::live::socket::Graphql;
 use crate::on_both_stores;
 use crate::support::api::{Persona, send};
 use crate::support::desks::{connected, directory};
@@ -45,6 +46,7 @@ async fn keys_are_never_logged(backend: Backend) {
             }
         }
         broken(&process, &mut canaries).await;
+        live(&process.api, &persona, &mut canaries).await;
         signing(&process.api, &persona, &mut canaries).await;
         let metrics = process.api.get(ADMIN, "/metrics").await.unwrap().ok().text;
         let (status, output) = process.terminate().await;
@@ -61,6 +63,16 @@ async fn keys_are_never_logged(backend: Backend) {
                 assert!(!metrics.contains(form), "{form} is in the metrics");
             }
         }
+    }
+}
+
+/// Opens WebSockets for live queries, with a credential of each kind in their first message.
+async fn live(api: &Api, persona: &Persona, canaries: &mut Canaries) {
+    drop(Graphql::with_key(api, &persona.key).await);
+    for member in ["authorization", "ticket", "link"] {
+        let mut socket = Graphql::connect(api).await;
+        socket.init(json!({ member: canaries.next(member) })).await;
+        assert_eq!(socket.close_code().await, Some(4_403), "{member}");
     }
 }
 

@@ -150,6 +150,25 @@ async fn requests_of_one_connection_are_answered_beside_each_other() {
     service.stop().await;
 }
 
+/// Clients that write an upload line by line send as many frames, and the service reads them later.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upload_in_small_frames_is_taken() {
+    let service = Service::start(Backend::Embedded).await;
+    let persona = service.api.persona("tenant").await;
+    let client = Client::to(&service).await;
+    let authorization = format!("Bearer {}", persona.key);
+    let headers = [("authorization", authorization.as_str()), ("content-type", "application/json")];
+    let (response, mut body) = client.send(request("POST", "/v1/events", &headers), false).await.expect("a stream");
+    for _ in 0..1_000 {
+        body.send_data(Bytes::from(" ".repeat(110)), false).expect("the connection is open");
+    }
+    body.send_data(Bytes::from("[]"), true).expect("the connection is open");
+    let (status, text) = read(response).await.expect("an answer");
+    assert!(status == 200 || status == 400, "{status} {text}");
+    assert_eq!(client.answer(get("/livez")).await.expect("an answer").0, 200);
+    service.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_authority_is_the_host() {
     let service = service().await;

@@ -97,7 +97,7 @@ impl IntoParams for LiveParameters {
     path = "/v1/live",
     params(LiveParameters),
     responses(
-        (status = 200, description = "The events, until the client leaves", body = String, content_type = "text/event-stream", example = json!(events::example())),
+        (status = 200, description = "The events, until the client leaves", body = Value, content_type = "text/event-stream", example = json!(events::example())),
         NativeFault,
     ),
 )]

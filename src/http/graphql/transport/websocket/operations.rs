@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use crate::domain::Fault;
 use crate::http::graphql::fault::Answer;
 use crate::http::live::permits::LivePermit;
-use crate::http::live::{LiveOperation, Newest};
+use crate::http::live::{Answered, LiveOperation, Newest};
 
 /// What an operation has produced.
 pub enum Produced {
@@ -32,7 +32,7 @@ impl Drop for Query {
 }
 
 enum Work {
-    Live(Pin<Box<dyn Future<Output = (LiveOperation, Newest)> + Send>>),
+    Live(Pin<Box<dyn Future<Output = (LiveOperation, Newest)> + Send>>, Answered),
     Query(Query),
 }
 
@@ -53,7 +53,8 @@ impl Operations {
 
     /// Adds a live operation.
     pub fn add_live(&mut self, id: &str, operation: LiveOperation) {
-        self.0.push((id.into(), Work::Live(next_of(operation))));
+        let answered = operation.answered();
+        self.0.push((id.into(), Work::Live(next_of(operation), answered)));
     }
 
     /// Adds a query.
@@ -66,13 +67,22 @@ impl Operations {
         self.0.retain(|(known, _)| **known != *id);
     }
 
+    /// Returns the position at which every live operation was answered; `None` if there is none that was.
+    pub fn answered(&self) -> Option<u64> {
+        let position = |(_, work): &(_, Work)| match work {
+            Work::Live(_, answered) => answered.position(),
+            Work::Query(_) => None,
+        };
+        self.0.iter().filter_map(position).min()
+    }
+
     /// Waits for what any operation produces. Operations take turns: one that has just produced something comes last. An
     /// operation that has ended is removed.
     pub async fn next(&mut self) -> (Box<str>, Produced) {
         let (at, produced) = poll_fn(|context| {
             for (at, (_, work)) in self.0.iter_mut().enumerate() {
                 match work {
-                    Work::Live(next) => {
+                    Work::Live(next, _) => {
                         if let Poll::Ready((operation, newest)) = next.as_mut().poll(context) {
                             *next = next_of(operation);
                             return Poll::Ready((at, Produced::Newest(newest)));

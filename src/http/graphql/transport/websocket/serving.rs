@@ -278,6 +278,19 @@ impl Client {
         Ok(())
     }
 
+    /// Sends what operations have ready.
+    async fn deliver_ready(&mut self) -> Result<(), End> {
+        // One turn each: what comes meanwhile is not waited for.
+        for _ in 0..self.operations.len() {
+            tokio::select! {
+                biased;
+                (id, produced) = self.operations.next() => self.deliver(&id, produced).await?,
+                () = std::future::ready(()) => break,
+            }
+        }
+        Ok(())
+    }
+
     async fn ping(&mut self) -> Result<(), End> {
         let app = &self.state.app;
         let health = app.reader().health();
@@ -287,7 +300,11 @@ impl Client {
             Fault::CredentialInvalid => Close::FORBIDDEN,
             _ => Close(LATER, "the account is out of service"),
         })?;
-        let payload = Instant::of(&snapshot, app.clock().now());
+        let now = Instant::of(&snapshot, app.clock().now());
+        // The state may be newer than the answers, of which there is at most one an interval: the client has not got those.
+        let position = self.operations.answered().map_or(now.position, |answered| answered.min(now.position));
+        self.deliver_ready().await?;
+        let payload = Instant { position, ..now };
         Ok(self.socket.send(&Reply::Ping { payload }).await?)
     }
 
