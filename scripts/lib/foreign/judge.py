@@ -17,7 +17,7 @@ LENGTH = re.compile(rb"^content-length:[^\r\n]*\r?\n", re.MULTILINE)
 STALENESS = re.compile(rb'("staleness_?ms": ?)[0-9]+')
 # A text that is shown in part, in which a GUID may be cut.
 CUT = re.compile(rb'\\"[^"\\]*\\" and more, ')
-SECRET = re.compile(rb"\b(?:rt|dt|rk)_[a-z0-9_-]+")
+SECRET = re.compile(rb"\b(?:rt|dt|rk|lt|wl)_[a-z0-9_-]+")
 # Times that the service gives, as opposed to those of the tenants' data.
 RECENT = re.compile(rb"20(?:2[4-9]|[3-9][0-9])-[0-9]{2}-[0-9]{2}t[0-9:.]+z")
 

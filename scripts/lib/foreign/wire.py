@@ -1,6 +1,7 @@
 """Sends the bytes of requests, and reads answers whole: their bytes are what is judged."""
 
 import asyncio
+import re
 
 HEAD = b"\r\n\r\n"
 
@@ -38,11 +39,25 @@ class Wire:
         if not is_head and status not in (204, 304):
             if (at := low.find(b"\r\ncontent-length:")) >= 0:
                 body = await self.reader.readexactly(int(low[at + 17 : low.index(b"\r", at + 2)]))
+            elif b"\r\ncontent-type: text/event-stream" in low:
+                # It does not end by itself: its first event is judged. The time until a client returns is random.
+                body = await self.first_event()
+                self.close()
             elif b"\r\ntransfer-encoding:" in low:
                 body = await self.chunks()
         if b"\r\nconnection: close" in low:
             self.close()
         return Answer(status, head + body)
+
+    async def first_event(self):
+        body = b""
+        while not (b"event:" in body and body.endswith(b"\n\n")):
+            size = int((await self.reader.readuntil(b"\r\n")).split(b";")[0], 16)
+            if size == 0:
+                break
+            body += await self.reader.readexactly(size)
+            await self.reader.readexactly(2)
+        return re.sub(rb"^retry: [0-9]+\n+", b"", body)
 
     async def chunks(self):
         parts = []

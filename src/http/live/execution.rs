@@ -44,7 +44,7 @@ impl Execution {
                         let answer = Some(Arc::new(answer));
                         self.guard.shared.newest.send_replace(Newest { answer, joined, ..Newest::default() });
                     }
-                    // After the answer: whoever reads this position finds it.
+                    // After the answer, so that an operation that reads this position finds it.
                     self.guard.shared.answered.store(position, Ordering::Release);
                 }
                 Err(end) => {
