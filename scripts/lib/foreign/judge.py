@@ -9,7 +9,7 @@ from canaries import ENCODED, GUID, IN_BASE64, IN_HEX, MARKERS, nowhere, tokens
 
 # Headers that differ between any two answers.
 # The list that a cursor is of: a digest of the arguments, which differ between a request and its twin.
-LIST = re.compile(rb"(?<=[0-9a-f])&&[0-9a-f]{8}\b")
+LIST = re.compile(rb"(?<=[0-9a-f])&&[0-9a-f]{8}\b(?!-)")
 VOLATILE = re.compile(rb"^(?:date|x-request-id|rollcall-staleness-ms):[^\r\n]*\r?\n", re.MULTILINE)
 # The length of a body, which is compared itself. Times of the service end where their fraction does.
 LENGTH = re.compile(rb"^content-length:[^\r\n]*\r?\n", re.MULTILINE)
