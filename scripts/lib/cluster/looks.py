@@ -1,4 +1,4 @@
-"""Rows of scripts/cluster about what each replica knows: credentials, staleness, and one history of all answers."""
+"""Rows of scripts/cluster about the state of each replica: credentials, staleness, and one history of all answers."""
 import asyncio
 import random
 import time

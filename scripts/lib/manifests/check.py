@@ -32,7 +32,7 @@ def problem(document):
 
 
 def links(found):
-    """Returns the disagreements between documents, which no schema knows."""
+    """Returns the disagreements between documents, which no schema covers."""
     by_kind = {document["kind"]: document for document in found}
     deployment, database = by_kind["Deployment"], by_kind["Cluster"]
     template = deployment["spec"]["template"]
