@@ -60,6 +60,21 @@ fn forgotten_sessions_do_not_reopen() {
 }
 
 #[test]
+fn a_forgotten_users_log_in_raises_the_floor() {
+    let mut scenario = Scenario::new();
+    scenario.add(user(1));
+    let user = UserRef::id(1);
+    let surface = Surface::Administration;
+    let (session, lease_seconds, device) = ("a".into(), None, None);
+    scenario.apply(9, EventBody::DeskConnected { user, session, lease_seconds, device, surface, socket: false });
+    scenario.delete(1);
+    scenario.hour = 25;
+    scenario.add(super::generate::user(2));
+    assert_eq!(scenario.state.floor(), at(9), "the user and all of their times are forgotten");
+    assert_eq!(scenario.reloaded().floor(), at(9), "the floor is stored");
+}
+
+#[test]
 fn forgotten_slots_are_not_taken_again() {
     let mut scenario = Scenario::new();
     scenario.add(user(1));

@@ -116,7 +116,8 @@ impl Reference {
             Effect::Presence(w, ..) | Effect::Toggle(w, ..) | Effect::ClosedAll(w) | Effect::Synced(w, ..) => *w == ix,
             _ => false,
         });
-        about.map(|statement| statement.time).chain(self.updated.get(&ix).copied()).max()
+        let kept = [self.updated.get(&ix), self.logged_in.get(&ix)].into_iter().flatten().copied();
+        about.map(|statement| statement.time).chain(kept).max()
     }
 
     /// Removes statements; returns the newest time of them.
