@@ -20,7 +20,8 @@ fn service(home: &Home, flags: &[&str]) -> Command {
 async fn drains_until_a_second_signal(process: Process, seconds: u64) {
     process.signal("-TERM");
     eventually("not ready", async || !process.api.is_ready().await).await;
-    assert!(process.output().contains("a second signal stops at once"), "{}", process.output());
+    // The log is written by a thread of its own.
+    eventually("the drain is logged", async || process.output().contains("a second signal stops at once")).await;
     assert!(process.output().contains(&format!("seconds={seconds}")), "{}", process.output());
     process.api.tenant("made in the drain").await;
     let (status, output) = process.terminate().await;
