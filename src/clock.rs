@@ -162,6 +162,12 @@ fn log(change: Change) {
     }
 }
 
+/// Returns a monotonic time or a duration in whole milliseconds.
+pub const fn millis(duration: Duration) -> u64 {
+    // 64 bits of milliseconds last for millions of years.
+    duration.as_millis() as u64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use super::BootError;
 use crate::domain::TenantId;
 use crate::engine::Loaded;
-use crate::engine::replay::{ReplayError, catch_up};
+use crate::engine::replay::{ReplayError, catch_up, decode};
 use crate::journal::{Head, Journal, JournalError};
 use crate::lifecycle::Lifecycle;
 use crate::live::State;
@@ -90,12 +90,7 @@ async fn newer(store: &Store, loaded: &Loaded, tenant: TenantId) -> Result<Optio
         Err(error) if error.is_of_content() => None,
         stored => stored?.filter(|stored| stored.position > position),
     };
-    let state = stored.and_then(|stored| {
-        let mut state = State::load(tenant, stored.position, stored.rows).ok()?;
-        state.set_batch(stored.batch);
-        Some(state)
-    });
-    Ok(state)
+    Ok(stored.and_then(|stored| decode(tenant, stored).ok()))
 }
 
 async fn catch_up_to(
@@ -175,12 +170,7 @@ impl SharedWork {
                 // Waiting for a core bounds the rows in memory. The semaphore is never closed.
                 let Ok(core) = self.cores.clone().acquire_owned().await else { continue };
                 let decode = move || match loaded {
-                    Ok(loaded) => State::load(tenant, loaded.position, loaded.rows)
-                        .map(|mut state| {
-                            state.set_batch(loaded.batch);
-                            state
-                        })
-                        .map_err(|error| error.to_string()),
+                    Ok(loaded) => decode(tenant, loaded).map_err(|error| error.to_string()),
                     Err(error) => Err(error.to_string()),
                 };
                 decoding.push((tenant, self.lifecycle.spawn_blocking(core, decode)));

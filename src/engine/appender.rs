@@ -190,11 +190,8 @@ impl Appender {
         match error {
             _ if self.journal.is_locked() => Ownership::Held,
             JournalError::Taken => Ownership::Taken,
-            // The session was given up. The server ends it once it notices.
-            JournalError::TimedOut | JournalError::Lingering => Ownership::Unknown,
-            // Other servers have the store as well: nothing is lost with the session but the connection.
-            _ if !self.journal.is_exclusive_by_session() => Ownership::Unknown,
-            _ => Ownership::Lost,
+            // Nothing is lost with the session but the connection: other servers have the store as well.
+            _ => Ownership::Unknown,
         }
     }
 
@@ -212,7 +209,7 @@ impl Appender {
             // commits do not end.
             match self.journal.probe().await {
                 Ok(()) => Ok(heads),
-                // A store that accepts no writes is no reason to stay away from it, and no reason to believe its heads.
+                // A store that accepts no writes is no reason to stay away from it, and no reason to trust its heads.
                 Err(error) if self.journal.is_locked() => {
                     tracing::debug!(%error, "the server's row was not written after an outage");
                     Ok(if self.links.is_followed() { HashMap::new() } else { heads })

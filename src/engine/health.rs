@@ -9,9 +9,9 @@ use parking_lot::RwLock;
 use tokio::sync::watch;
 
 use super::following::Confirmations;
-use crate::clock::Clock;
+use crate::clock::{Clock, millis};
 use crate::domain::{Fault, TenantId};
-use crate::journal::{JournalError, TAKEOVER_PAUSE};
+use crate::journal::JournalError;
 
 /// The time after a failed append in which the service is not ready, unless a later append succeeds. Without an end, a
 /// service that gets no writes because it is not ready would never be ready again.
@@ -31,25 +31,17 @@ const STALE: Duration = Duration::from_secs(60);
 /// The time without a committed write from which on the service is not ready. The engine writes at least each second.
 const UNWRITTEN: Duration = Duration::from_secs(2);
 
-/// The time after a confirmation of the lock for which no other server can serve: less than the pause after a takeover, by
-/// the time that a server needs to notice what it read.
-const CERTAIN_TIME: Duration = Duration::from_millis(800);
-const _: () = assert!(CERTAIN_TIME.as_millis() < TAKEOVER_PAUSE.as_millis());
-/// The longest wait of an answer for the engine to find out about the lock.
-const VERDICT_TIME: Duration = Duration::from_secs(1);
-/// The interval at which a waiting answer looks for that.
-const VERDICT_INTERVAL: Duration = Duration::from_millis(10);
+/// The interval at which a write that waits for a confirmation looks for it.
+const CONFIRMATION_INTERVAL: Duration = Duration::from_millis(10);
 
-/// The lock that makes this process the store's only server, as far as is known (decision 67).
+/// The lock of a server of the store, as far as is known (decisions 67 and 117).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ownership {
     /// This process holds it.
     Held,
-    /// Its session has ended, and another server may have it by now.
-    Lost,
-    /// Its session was given up or has ended, and the store does not answer.
+    /// Its session was given up or has ended.
     Unknown,
-    /// Another server has it. Stays until this process has it again, also if the store becomes unreachable.
+    /// Something that needs the store alone has it. Stays until this process has it again, also if the store becomes unreachable.
     Taken,
 }
 
@@ -59,8 +51,6 @@ pub struct Health {
     clock: Clock,
     /// The confirmed looks at the heads, on a server that follows others.
     looks: Option<Arc<Confirmations>>,
-    /// True if another server may get this server's lock while this process runs.
-    is_exclusive_by_session: bool,
     /// Milliseconds of monotonic time at which the journal last answered.
     confirmed: AtomicU64,
     /// True while the journal does not answer and writes are rejected.
@@ -77,16 +67,15 @@ pub struct Health {
 }
 
 impl Health {
-    /// Of a journal that another server may take over (`is_exclusive_by_session`) or not; with the looks at the heads of a
-    /// server that follows others.
-    pub(super) fn new(clock: Clock, is_exclusive_by_session: bool, looks: Option<Arc<Confirmations>>) -> Self {
+    /// Of a server with the store; with the looks at the heads of one that follows others.
+    pub(super) fn new(clock: Clock, looks: Option<Arc<Confirmations>>) -> Self {
         let now = millis(clock.monotonic());
         // Until the first probe is due, a new service is ready.
         let (confirmed, written) = (AtomicU64::new(now), AtomicU64::new(now));
         let ownership = RwLock::new(Ownership::Held);
         let (away, failed) = (watch::Sender::new(false), AtomicU64::new(0));
         let (refused, running) = (AtomicBool::new(false), AtomicBool::new(false));
-        Health { clock, looks, is_exclusive_by_session, confirmed, away, ownership, failed, written, refused, running }
+        Health { clock, looks, confirmed, away, ownership, failed, written, refused, running }
     }
 
     /// Notes that the journal answered, on the session that holds the lock, a statement that was sent at monotonic time
@@ -160,27 +149,6 @@ impl Health {
         if self.ownership() == Ownership::Taken { Err(Fault::Unavailable(TAKEN)) } else { Ok(()) }
     }
 
-    /// Waits until an answer that is ready now cannot be older than another server's first, for at most [`VERDICT_TIME`].
-    ///
-    /// The process may have been paused, or waits for the journal's answer, while another server takes the store over. It
-    /// serves [`TAKEOVER_PAUSE`](crate::journal::TAKEOVER_PAUSE) after it got the lock at the earliest, so an answer is
-    /// certain for a shorter time after the lock was confirmed. Later the engine finds out: the lock is confirmed, gone,
-    /// or the store does not answer, for which [`Ownership`] has rules. An engine that has ended finds out nothing.
-    pub async fn until_certain(&self) {
-        let until = self.clock.monotonic() + VERDICT_TIME;
-        while !self.is_certain() && self.running.load(Ordering::Acquire) && self.clock.monotonic() < until {
-            tokio::time::sleep(VERDICT_INTERVAL).await;
-        }
-    }
-
-    fn is_certain(&self) -> bool {
-        match self.ownership() {
-            Ownership::Held => !self.is_exclusive_by_session || self.answer_age_ms() < millis(CERTAIN_TIME),
-            Ownership::Lost => false,
-            Ownership::Taken | Ownership::Unknown => true,
-        }
-    }
-
     /// Returns once writes are rejected; at once if they already are.
     pub(super) async fn until_away(&self) {
         let mut away = self.away.subscribe();
@@ -207,7 +175,7 @@ impl Health {
         let Some(looks) = &self.looks else { return Ok(()) };
         let confirmed = async {
             while looks.unconfirmed_ms() >= millis(UNCONFIRMED) {
-                tokio::time::sleep(VERDICT_INTERVAL).await;
+                tokio::time::sleep(CONFIRMATION_INTERVAL).await;
             }
         };
         let late = |_| Fault::Unavailable("the store has not confirmed the state");
@@ -250,7 +218,6 @@ impl Health {
     fn not_serving(&self) -> Option<String> {
         match self.ownership() {
             Ownership::Taken => Some(String::from(TAKEN)),
-            Ownership::Lost => Some(String::from("the store's lock was lost")),
             Ownership::Held | Ownership::Unknown => None,
         }
     }
@@ -268,27 +235,3 @@ impl Health {
 const REFUSED: &str = "the store answers, and does not accept writes";
 /// The reason with which requests are rejected while another server has the store.
 const TAKEN: &str = "another server is running on this store";
-
-fn millis(duration: Duration) -> u64 {
-    // 64 bits of milliseconds last for millions of years.
-    duration.as_millis() as u64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::Time;
-
-    #[tokio::test]
-    async fn nothing_waits_for_an_engine_that_has_ended() {
-        let clock = Clock::manual(Time::from_micros(0));
-        let health = Health::new(clock.clone(), true, None);
-        health.set_running(true);
-        clock.advance(CERTAIN_TIME);
-        assert!(!health.is_certain());
-        let waits = tokio::time::timeout(VERDICT_INTERVAL * 5, health.until_certain()).await;
-        assert!(waits.is_err(), "the clock stands still, and the engine may confirm");
-        health.set_running(false);
-        health.until_certain().await;
-    }
-}

@@ -135,7 +135,7 @@ pub fn build(mut loaded: Loaded, deps: EngineDeps) -> EngineHandles {
     let followed = journal.follower();
     let confirmations = followed.as_ref().map(|_| Arc::new(Confirmations::new(views.clone(), clock.clone())));
     let links = Links::new(confirmations.clone());
-    let health = Arc::new(Health::new(clock.clone(), journal.is_exclusive_by_session(), confirmations));
+    let health = Arc::new(Health::new(clock.clone(), confirmations));
     let heartbeats = || store.heartbeats(journal.replica());
     let (stored, kept) = (heartbeats(), heartbeats());
     let leases = Arc::new(LeaseTable::new(clock.clone(), kept.is_some()));

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::following::Links;
-use super::health::{Health, Ownership};
+use super::health::Health;
 use super::tenants::Captures;
 use super::views::Views;
 use crate::clock::Clock;
@@ -28,14 +28,12 @@ pub struct Snapshot {
     pub view: Arc<View>,
     /// Milliseconds since the store last confirmed that this is the newest state.
     pub staleness_ms: u64,
-    /// True if another server may have the store by now.
-    pub is_disowned: bool,
 }
 
 impl Snapshot {
-    /// Returns true if the state may be used for routing: confirmed within `max_ms`, by a server that has the store.
+    /// Returns true if the state may be used for routing: confirmed within `max_ms`.
     pub fn is_current(&self, max_ms: u64) -> bool {
-        !self.is_disowned && self.staleness_ms <= max_ms
+        self.staleness_ms <= max_ms
     }
 
     /// Returns the time of an answer from the state: `now`, and never earlier than what was recorded last.
@@ -92,9 +90,8 @@ impl Reader {
         // Checked after the view is taken: a tenant that went out of service before has an empty view, with zeros.
         self.views.reject_absent(tenant)?;
         self.health.reject_if_taken()?;
-        let is_disowned = self.health.ownership() == Ownership::Lost;
         let staleness_ms = self.health.staleness_of(tenant, view.position());
-        Ok(Snapshot { view, staleness_ms, is_disowned })
+        Ok(Snapshot { view, staleness_ms })
     }
 
     /// Returns the tenant's view at `position` or later, waiting up to 250 ms for it. If the state is not there yet, its head

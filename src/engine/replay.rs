@@ -8,7 +8,7 @@ use crate::domain::{Entry, Outcome, TenantId};
 use crate::journal::{Head, Journal, JournalError, Logged};
 use crate::lifecycle::Lifecycle;
 use crate::live::State;
-use crate::live::state::Gap;
+use crate::live::state::{BadCheckpoint, Gap};
 use crate::store::{Store, StoreError, StoredCheckpoint};
 
 /// Entries read in one query.
@@ -171,6 +171,14 @@ pub(super) async fn reload(
     Ok(Ok(state))
 }
 
+/// Returns the state of a stored checkpoint.
+pub fn decode(tenant: TenantId, stored: StoredCheckpoint) -> Result<State, BadCheckpoint> {
+    let StoredCheckpoint { position, batch, rows } = stored;
+    let mut state = State::load(tenant, position, rows)?;
+    state.set_batch(batch);
+    Ok(state)
+}
+
 /// Loads a tenant's checkpoint; `None` if it has none. The inner error is the reason why it cannot be read.
 async fn load_stored(
     store: &Store,
@@ -188,14 +196,10 @@ async fn load_stored(
         Ok(Err(error)) => return unreadable(error.to_string()),
         Err(_) => return Err(JournalError::TimedOut),
     };
-    let StoredCheckpoint { position, batch, rows } = stored;
     // Decoding takes a core for a while.
-    let decoding = lifecycle.spawn_blocking((), move || State::load(tenant, position, rows));
+    let decoding = lifecycle.spawn_blocking((), move || decode(tenant, stored));
     match decoding.await {
-        Ok(Ok(mut state)) => {
-            state.set_batch(batch);
-            Ok(Ok(Some(state)))
-        }
+        Ok(Ok(state)) => Ok(Ok(Some(state))),
         Ok(Err(error)) => unreadable(error.to_string()),
         Err(error) => unreadable(error.to_string()),
     }

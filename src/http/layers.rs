@@ -132,8 +132,7 @@ async fn owned(
     let health = app.reader().health();
     health.reject_if_taken()?;
     let response = answering.await;
-    // The process may have been paused since the request arrived, and another server have the store by now.
-    health.until_certain().await;
+    // Something else may have the store since the request arrived.
     health.reject_if_taken()?;
     Ok(response)
 }

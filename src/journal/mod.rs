@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::domain::{Entry, Event, TenantId, Time};
 
 pub use duties::{Claim, Duty, Round};
-pub use postgres::{PostgresJournal, Sessions, Signal, Signals, TAKEOVER_PAUSE};
+pub use postgres::{PostgresJournal, Sessions, Signal, Signals};
 pub use sqlite::SqliteJournal;
 
 /// An event to be appended, and its stored JSON.
@@ -280,12 +280,6 @@ impl Journal {
             Journal::Sqlite(journal) => journal.replica,
             Journal::Postgres(journal) => journal.replica,
         }
-    }
-
-    /// Returns true if the server has a lock for itself that another may get while this process runs: a session may end, a
-    /// file's lock does not.
-    pub fn is_exclusive_by_session(&self) -> bool {
-        matches!(self, Journal::Postgres(journal) if journal.lock == Some(LockMode::Exclusive))
     }
 
     /// Returns a handle without the lock, on a session of its own, by which the server follows the entries that others

@@ -27,7 +27,7 @@ const SERVER_LOCK: i64 = 0x726f_6c6c;
 
 /// The pause after the lock was taken from a server that did not end in an orderly way, and may still run. It notices
 /// within a quarter of a second that it lost the lock; this one serves later, so that no moment has two servers.
-pub const TAKEOVER_PAUSE: Duration = Duration::from_secs(1);
+const TAKEOVER_PAUSE: Duration = Duration::from_secs(1);
 
 /// Reads the clock once, if no time is given. Locks the heads in the order of tenants, skipping those locked by another
 /// session, and none if the clock is off; drops the ids seen before, and numbers the rest. The heads are locked before

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use metrics::gauge;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, millis};
 use crate::journal::{Duty, Round};
 pub(super) use others::Others;
 
@@ -57,11 +57,6 @@ impl Duties {
             }
         }
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    // 64 bits of milliseconds last for millions of years.
-    duration.as_millis() as u64
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::super::views::Views;
-use crate::clock::Clock;
+use crate::clock::{Clock, millis};
 use crate::domain::TenantId;
 
 /// Looks that are kept of a tenant that is behind: those of several seconds. Without the others it is taken for older than
@@ -104,11 +104,6 @@ impl Confirmations {
     fn age(&self, at: u64) -> u64 {
         millis(self.clock.monotonic()).saturating_sub(at.saturating_sub(1))
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    // 64 bits of milliseconds last for millions of years.
-    duration.as_millis() as u64
 }
 
 #[cfg(test)]

@@ -69,13 +69,8 @@ impl Engine {
         self.tenants.publish();
     }
 
-    /// Loads a tenant again whose state has entries that the store lost. Puts it in quarantine if that cannot be done, or was
-    /// done just now (`is_reloaded`) and did not help.
-    async fn reload(&mut self, tenant: TenantId, reason: &str, is_reloaded: bool) -> Result<(), JournalError> {
-        if is_reloaded {
-            self.tenants.quarantine(tenant, reason);
-            return Ok(());
-        }
+    /// Loads a tenant again whose state has entries that the store lost. Puts it in quarantine if that cannot be done.
+    async fn reload(&mut self, tenant: TenantId, reason: &str) -> Result<(), JournalError> {
         match reload(&mut self.appender.journal, &self.store, &self.lifecycle, tenant).await? {
             Ok(state) => self.replace(tenant, state, Some(reason)),
             Err(why) => self.tenants.quarantine(tenant, &format!("{reason}; {why}")),
@@ -129,7 +124,7 @@ impl Engine {
                     return Ok(());
                 }
                 let reason = format!("the journal ends at {}, the state is at {}", head.seq, end.seq);
-                self.reload(tenant, &reason, is_reloaded).await?;
+                self.reload(tenant, &reason).await?;
                 is_reloaded = true;
                 continue;
             }
@@ -142,8 +137,8 @@ impl Engine {
                     Some(state) => self.replace(tenant, state, None),
                     None => self.tenants.quarantine(tenant, &gap.to_string()),
                 },
-                Err(ReplayError::Diverged(diverged)) => {
-                    self.reload(tenant, &diverged.to_string(), is_reloaded).await?;
+                Err(ReplayError::Diverged(diverged)) if !is_reloaded => {
+                    self.reload(tenant, &diverged.to_string()).await?;
                     is_reloaded = true;
                 }
                 Err(error) => self.tenants.quarantine(tenant, &error.to_string()),
@@ -226,11 +221,9 @@ impl Engine {
                 self.health.lose(Ownership::Taken);
             }
             (Ownership::Held, Ownership::Held) => {}
-            // The lock was regained, and entries that another server may have appended are not applied yet.
-            (_, Ownership::Held) if self.links.is_followed() => self.health.lose(Ownership::Unknown),
-            (_, Ownership::Held) => self.health.lose(Ownership::Lost),
-            // No session was made: the store is away for this process, and perhaps for all.
-            (_, Ownership::Lost | Ownership::Unknown) => self.health.lose(Ownership::Unknown),
+            // The lock was regained, and entries that another server may have appended are not applied yet; or no session
+            // was made: the store is away for this process, and perhaps for all.
+            (_, Ownership::Held | Ownership::Unknown) => self.health.lose(Ownership::Unknown),
         }
     }
 

@@ -119,7 +119,6 @@ impl<F: Form> Events<F> {
                     let now = app.clock().monotonic();
                     if now >= self.next_still {
                         self.next_still = now + F::STILL_INTERVAL;
-                        app.reader().health().until_certain().await;
                         // None for an account that is out of service.
                         let snapshot = app.reader().snapshot(self.authority.tenant()).ok()?;
                         let now = Instant::of(&snapshot, app.clock().now());

@@ -78,8 +78,6 @@ impl Execution {
     /// Answers the question on the newest view. `None` if the answer cannot be made now.
     async fn answer(&self) -> Result<Option<LiveAnswer>, LiveEnd> {
         let (app, tenant) = (&self.app, self.query.authority.tenant());
-        // The process may have been paused, and another server have the store by now.
-        app.reader().health().until_certain().await;
         let snapshot = match app.reader().snapshot(tenant) {
             Ok(snapshot) => snapshot,
             Err(Fault::CredentialInvalid) => return Err(LiveEnd::Deleted),

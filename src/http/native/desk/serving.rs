@@ -69,10 +69,8 @@ impl From<Disconnected> for End {
 
 /// Ends the connection while another server has the store: a desk that stays would not reach the server that decides over
 /// its lease.
-async fn reject_if_taken(app: &AppState) -> Result<(), End> {
-    let health = app.reader().health();
-    health.until_certain().await;
-    health.reject_if_taken().map_err(|_| End::Cut(Code::Restart, "another server runs"))
+fn reject_if_taken(app: &AppState) -> Result<(), End> {
+    app.reader().health().reject_if_taken().map_err(|_| End::Cut(Code::Restart, "another server runs"))
 }
 
 impl Desk {
@@ -118,7 +116,7 @@ impl Desk {
             (self.times.last_frame, self.times.unrenewed) = (now, Some(now));
             self.times.paused = Duration::ZERO;
         }
-        reject_if_taken(&self.app).await?;
+        reject_if_taken(&self.app)?;
         match heard {
             Incoming::Text(text) => self.take(&text).await?,
             Incoming::Binary => self.reject("messages are text").await?,

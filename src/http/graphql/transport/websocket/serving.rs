@@ -294,7 +294,6 @@ impl Client {
     async fn ping(&mut self) -> Result<(), End> {
         let app = &self.state.app;
         let health = app.reader().health();
-        health.until_certain().await;
         health.reject_if_taken().map_err(|_| Close(RESTART, "another server runs"))?;
         let snapshot = app.reader().snapshot(self.authority.tenant()).map_err(|fault| match fault {
             Fault::CredentialInvalid => Close::FORBIDDEN,
