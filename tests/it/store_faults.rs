@@ -28,8 +28,8 @@ use crate::support::tenant_id;
 
 /// The time within which writes succeed again after the store works again.
 const RECOVERY_TIMEOUT: Duration = Duration::from_secs(5);
-/// The time within which a write that cannot be made durable is rejected: a second, and two for a busy machine.
-const REJECTION_TIMEOUT: Duration = Duration::from_secs(3);
+/// The time within which a write that cannot be made durable is rejected: a second, and some more for a busy machine.
+const REJECTION_TIMEOUT: Duration = Duration::from_millis(1_500);
 
 /// Clients that write without a pause, and repeat every request until it is acknowledged.
 struct Load {

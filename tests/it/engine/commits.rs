@@ -131,8 +131,7 @@ async fn a_full_queue_rejects_at_once(backend: Backend) {
         assert!(answer.is_unavailable(), "{} {:?}", answer.text, answer.headers);
         assert!(answer.text.contains("queue is full"), "{}", answer.text);
     }
-    // Each of the four would wait for 900 ms in the queue.
-    assert!(watch.elapsed() < Duration::from_secs(3), "the rejections took {:?}", watch.elapsed());
+    assert!(watch.elapsed() < Duration::from_millis(500), "the rejections took {:?}", watch.elapsed());
     // Reads continue, and so do writes of another tenant.
     assert_eq!(stage.connected().await, 0);
     let (api, now) = (stage.service.api.clone(), stage.now());
