@@ -18,9 +18,9 @@ use rollcall::domain::Time;
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
-use crate::support::api::{Answer, Persona};
+use crate::support::api::{Answer, Persona, until_available};
 use crate::support::desks::{directory, heartbeat, toggled};
-use crate::support::tasks::{Stopwatch, eventually, spawn};
+use crate::support::tasks::{Stopwatch, spawn};
 use crate::support::{Backend, Home, Service, Setup};
 
 /// A service with a manual clock, and a tenant with some users.
@@ -79,12 +79,9 @@ impl Stage {
     async fn settle(&self) {
         for n in 0..2 {
             let beat = [heartbeat(n, 1, "unknown", self.now())];
-            // A session that is unknown is looked for in the store, which may answer late; nothing is appended.
-            eventually("the heartbeat is rejected", async || {
-                let answer = self.service.api.events(&self.persona.key, &beat).await.expect("an answer");
-                !answer.is_unavailable() && answer.ok().outcomes() == ["rejected"]
-            })
-            .await;
+            // A session that is unknown is looked for in the store, and nothing is appended.
+            let answer = until_available(async || self.service.api.events(&self.persona.key, &beat).await).await;
+            assert_eq!(answer.ok().outcomes(), ["rejected"]);
         }
     }
 

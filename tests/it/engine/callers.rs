@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use super::Stage;
 use crate::on_both_stores;
+use crate::support::api::until_available;
 use crate::support::audit::{Acknowledged, audit};
 use crate::support::desks::{SOURCE, connected, toggled};
 use crate::support::raw::RawStore;
@@ -31,7 +32,8 @@ async fn usual_latency(stage: &Stage) -> Duration {
         let sent = |n| stage.send(vec![connected(format!("usual-{round}-{n}"), 1, stage.now())]);
         let requests: Vec<_> = (0..CALLERS).map(sent).collect();
         for request in requests {
-            let _answer = request.await.unwrap();
+            let answer = request.await.unwrap();
+            assert!(answer.status == 200 || answer.is_unavailable(), "{} {}", answer.status, answer.text);
         }
         shortest = shortest.min(watch.elapsed());
     }
@@ -84,11 +86,7 @@ async fn cancelled_requests_lose_nothing(backend: Backend) {
 
     // Sending the acknowledged events again has the outcome `duplicate`.
     let again: Vec<Value> = acknowledged.iter().map(|id| connected(id, 1, stage.now())).collect();
-    let mut answer = stage.service.api.events(&stage.persona.key, &again).await.unwrap();
-    while answer.is_unavailable() {
-        answer = stage.service.api.events(&stage.persona.key, &again).await.unwrap();
-    }
-    let answer = answer.ok();
+    let answer = until_available(async || stage.service.api.events(&stage.persona.key, &again).await).await.ok();
     assert!(answer.outcomes().iter().all(|outcome| outcome == "duplicate"), "{}", answer.text);
 
     let journal = RawStore::open(&stage.service.home.location).await.journal().await;

@@ -8,12 +8,11 @@ use reqwest::{Client, Method, RequestBuilder, Response};
 use rollcall::http::health::OWN_CHECK;
 use serde_json::{Value, json};
 
+use super::tasks::eventually;
 use super::{ADMIN, captured_output};
 
 /// The timeout of every request; longer than the service may take for any answer, also on a busy machine.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
-/// The number of times that a request which may be sent again is repeated while the store is slow.
-const REPEATS: usize = 5;
 
 /// A client of the service at one address. A clone shares its connections.
 #[derive(Clone)]
@@ -152,14 +151,8 @@ impl Api {
     pub async fn key(&self, tenant: &str, scopes: &[&str]) -> (String, String) {
         let path = format!("/v1/tenants/{tenant}/keys");
         let wanted = json!({ "name": "test", "scopes": scopes });
-        let mut made = self.post(ADMIN, &path, &wanted).await.expect("an answer");
-        // The store of a busy machine may answer too late for a request; an unused key disturbs no test.
-        for _ in 0..REPEATS {
-            if made.is_unavailable() {
-                made = self.post(ADMIN, &path, &wanted).await.expect("an answer");
-            }
-        }
-        let made = made.ok().json();
+        // An unused key disturbs no test.
+        let made = until_available(async || self.post(ADMIN, &path, &wanted).await).await.ok().json();
         let text = |member: &str| made[member].as_str().expect("a text").to_owned();
         (text("id"), text("key"))
     }
@@ -176,6 +169,19 @@ impl Api {
     pub async fn is_ready(&self) -> bool {
         matches!(send(self.request(Method::GET, "/readyz").header("User-Agent", OWN_CHECK)).await, Ok(answer) if answer.status == 200)
     }
+}
+
+/// Sends a request, which may be repeated, until the answer is not 503: on a busy machine the store may be late.
+pub async fn until_available(request: impl AsyncFn() -> Result<Answer, reqwest::Error>) -> Answer {
+    let mut answer = request().await.expect("an answer");
+    eventually("the store answers in time", async || {
+        if answer.is_unavailable() {
+            answer = request().await.expect("an answer");
+        }
+        !answer.is_unavailable()
+    })
+    .await;
+    answer
 }
 
 /// Sends a request and reads the whole response; of the events of `/v1/live`, which do not end, those up to the first with

@@ -9,7 +9,7 @@ use rollcall::store::sqlite::DATABASE_FILE;
 use serde_json::{Value, json};
 
 use crate::on_both_stores;
-use crate::support::api::{Persona, send};
+use crate::support::api::{Persona, send, until_available};
 use crate::support::audit::audit;
 use crate::support::desks::event;
 use crate::support::raw::RawStore;
@@ -81,12 +81,7 @@ async fn work(api: &Api, persona: &Persona, word: &str, round: i64) {
                 events.push(event(id("closed"), "conversation.closed", None, now, about(json!({}))));
             }
         }
-        let mut answer = api.events(&persona.key, &events).await.unwrap();
-        // On a busy machine the store may be late: the same events are sent again.
-        while answer.is_unavailable() {
-            answer = api.events(&persona.key, &events).await.unwrap();
-        }
-        let answer = answer.ok();
+        let answer = until_available(async || api.events(&persona.key, &events).await).await.ok();
         assert!(!answer.text.contains("rejected"), "{}", answer.text);
     }
 }
