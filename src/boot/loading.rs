@@ -169,11 +169,11 @@ impl SharedWork {
             for (tenant, loaded) in self.read_range(&mut reader, &range).await? {
                 // Waiting for a core bounds the rows in memory. The semaphore is never closed.
                 let Ok(core) = self.cores.clone().acquire_owned().await else { continue };
-                let decode = move || match loaded {
+                let work = move || match loaded {
                     Ok(loaded) => decode(tenant, loaded).map_err(|error| error.to_string()),
                     Err(error) => Err(error.to_string()),
                 };
-                decoding.push((tenant, self.lifecycle.spawn_blocking(core, decode)));
+                decoding.push((tenant, self.lifecycle.spawn_blocking(core, work)));
             }
         }
         if let Some(reader) = reader {

@@ -41,7 +41,8 @@ pub(super) enum Ownership {
     Held,
     /// Its session was given up or has ended.
     Unknown,
-    /// Something that needs the store alone has it. Stays until this process has it again, also if the store becomes unreachable.
+    /// Something that needs the store alone has it. Stays until this process has it again, also if the store becomes
+    /// unreachable.
     Taken,
 }
 

@@ -69,7 +69,7 @@ impl Engine {
         self.tenants.publish();
     }
 
-    /// Loads a tenant again whose state has entries that the store lost. Puts it in quarantine if that cannot be done.
+    /// Loads a tenant's state again after the store lost entries of it. Puts the tenant in quarantine if that fails.
     async fn reload(&mut self, tenant: TenantId, reason: &str) -> Result<(), JournalError> {
         match reload(&mut self.appender.journal, &self.store, &self.lifecycle, tenant).await? {
             Ok(state) => self.replace(tenant, state, Some(reason)),
