@@ -19,8 +19,8 @@ fn path() -> Option<OsString> {
     std::env::var_os("TEST_OUTPUT")
 }
 
-/// Endings of the paths whose successful responses contain a new key, token or ticket by design.
-const ISSUING: [&str; 3] = ["/keys", "/token", "/tickets"];
+/// Endings of the paths whose successful responses contain a new key, token, ticket or link by design.
+const ISSUING: [&str; 4] = ["/keys", "/token", "/tickets", "/links"];
 
 /// Records one piece of output.
 pub fn record(text: &str) {
@@ -37,8 +37,9 @@ pub fn record_answer(path: &str, status: u16, text: &str) {
     }
 }
 
-/// Every level of every target, except the WebSocket client of these tests: it logs the key that it sends.
-const LEVELS: &str = "trace,tungstenite::handshake::client=off";
+/// Every level of every target, except the library of WebSockets, which logs the credentials in messages: a service keeps
+/// it silent at every level ([`rollcall::telemetry::filter`]), and so are the clients of these tests.
+const LEVELS: &str = "trace,tungstenite=off";
 
 /// Records the logs of all services of this process from now on. Later calls have no effect.
 pub fn record_log() {
