@@ -12,7 +12,7 @@ pub mod streams;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::http::Extensions;
 use parking_lot::Mutex;
@@ -37,9 +37,8 @@ struct Inner {
     received: Mutex<Received>,
     /// True once a request's head was received.
     has_begun: AtomicBool,
-    /// True over HTTP/2: requests are answered at the same time, and counted in `streams`.
+    /// True over HTTP/2: requests are answered at the same time, and counted by [`streams::Streams`].
     is_multiplexed: AtomicBool,
-    streams: AtomicUsize,
     /// The turns of handshakes and the client's network, until the connection has shown a valid credential.
     handshakes: Mutex<Option<(Handshakes, IpAddr)>>,
 }
@@ -54,7 +53,6 @@ impl Connection {
             received: Mutex::default(),
             has_begun: AtomicBool::new(false),
             is_multiplexed: AtomicBool::new(false),
-            streams: AtomicUsize::new(0),
             handshakes: Mutex::default(),
         }))
     }
@@ -74,14 +72,9 @@ impl Connection {
         self.0.has_begun.load(Ordering::Acquire)
     }
 
-    /// Records that a stream began.
-    fn stream_opened(&self) {
-        self.0.streams.fetch_add(1, Ordering::AcqRel);
-    }
-
-    /// Records that a stream ended. After the last the connection is idle.
-    fn stream_ended(&self) {
-        if self.0.streams.fetch_sub(1, Ordering::AcqRel) == 1 && self.0.permit.answered() {
+    /// Records that no request runs any more.
+    fn idle(&self) {
+        if self.0.permit.answered() {
             self.0.received.lock().answered();
         }
     }
@@ -135,17 +128,13 @@ impl Connection {
     pub fn request_started(&self, head_bytes: usize, is_health: bool) -> bool {
         self.0.has_begun.store(true, Ordering::Release);
         self.0.received.lock().request_started(head_bytes);
-        if self.0.streams.load(Ordering::Acquire) > 1 {
-            // Beside other requests, whose credentials may keep the connection from being closed.
-            return self.0.permit.is_admitted(is_health);
-        }
         self.0.permit.request_started(is_health)
     }
 
     /// Records that the response was written. A stream of HTTP/2 is counted by itself.
     pub fn answered(&self) {
-        if !self.is_multiplexed() && self.0.permit.answered() {
-            self.0.received.lock().answered();
+        if !self.is_multiplexed() {
+            self.idle();
         }
     }
 

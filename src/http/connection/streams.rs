@@ -31,7 +31,7 @@ pub struct Streams(Arc<Inner>);
 struct Inner {
     connection: Connection,
     state: Mutex<State>,
-    /// Notified when a stream begins or ends.
+    /// Notified when the first stream begins, when the last ends, and when too many were reset.
     changed: Notify,
 }
 
@@ -74,10 +74,12 @@ impl Streams {
         let mut state = self.0.state.lock();
         state.next += 1;
         let id = state.next;
+        let is_first = state.open.is_empty();
         state.open.insert(id, Arc::clone(&sending));
         drop(state);
-        self.0.connection.stream_opened();
-        self.0.changed.notify_waiters();
+        if is_first {
+            self.0.changed.notify_waiters();
+        }
         Stream(Arc::new(Open { streams: self.clone(), id, sending }))
     }
 
@@ -123,8 +125,11 @@ impl Streams {
         let mut before: HashMap<u64, usize> = HashMap::new();
         loop {
             clock.sleep_until(clock.monotonic() + WRITE_WINDOW).await;
-            let open = self.0.state.lock().open.clone();
-            let waiting: HashMap<u64, usize> = open
+            let waiting: HashMap<u64, usize> = self
+                .0
+                .state
+                .lock()
+                .open
                 .iter()
                 .filter(|(_, sending)| sending.waits())
                 .map(|(id, sending)| (*id, sending.written.load(Ordering::Acquire)))
@@ -170,9 +175,16 @@ impl Drop for Open {
         } else {
             state.resets += 1;
         }
+        let is_last = state.open.is_empty();
+        if is_last {
+            // Under the lock: the request of a stream that is opened meanwhile must not run on an idle connection.
+            connection.idle();
+        }
+        let is_misused = state.resets > MAX_RESETS;
         drop(state);
-        connection.stream_ended();
-        changed.notify_waiters();
+        if is_last || is_misused {
+            changed.notify_waiters();
+        }
     }
 }
 
@@ -236,16 +248,33 @@ impl Drop for Piece {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::sync::Barrier;
+
     use http_body_util::BodyExt;
+    use uuid::Uuid;
 
     use super::*;
-    use crate::domain::Time;
+    use crate::domain::{TenantId, Time};
     use crate::limits::sockets::SocketLimits;
     use crate::limits::{MemoryBudget, Sockets};
 
+    const HOME: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    fn sockets() -> Sockets {
+        Sockets::new(SocketLimits::of(1, MemoryBudget::default()), true)
+    }
+
     fn streams() -> Streams {
-        let sockets = Sockets::new(SocketLimits::of(1, MemoryBudget::default()), true);
-        Streams::new(Connection::new(sockets.admit([127, 0, 0, 1].into())))
+        Streams::new(Connection::new(sockets().admit(HOME)))
+    }
+
+    /// Opens a stream for a request of a tenant.
+    fn begun(streams: &Streams) -> Stream {
+        let (stream, connection) = (streams.open(), &streams.0.connection);
+        assert!(connection.request_started(100, false));
+        connection.authenticated(TenantId(Uuid::from_u128(1))).expect("the tenant has room");
+        stream
     }
 
     fn response(length: usize) -> Response<Body> {
@@ -267,6 +296,43 @@ mod tests {
         assert_eq!((streams.open_count(), streams.0.state.lock().resets), (0, 2));
         drop(streams.open().answered(response(0)));
         assert_eq!(streams.0.state.lock().resets, 1);
+    }
+
+    #[test]
+    fn streams_that_begin_at_once_move_to_a_free_place() {
+        let sockets = sockets();
+        let busy = Streams::new(Connection::new(sockets.admit(HOME)));
+        let request = begun(&busy);
+        let reserved = Streams::new(Connection::new(sockets.admit(HOME)));
+        let streams = [reserved.open(), reserved.open()];
+        assert!(!reserved.0.connection.request_started(100, false), "only health probes");
+        drop((request, busy));
+        assert!(reserved.0.connection.request_started(100, false));
+        drop(streams);
+    }
+
+    #[test]
+    fn a_connection_is_busy_until_its_last_stream_ends() {
+        // The second stream begins while the first ends, in any order of their steps.
+        for _ in 0..2_000 {
+            let sockets = sockets();
+            let streams = Streams::new(Connection::new(sockets.admit(HOME)));
+            let (first, together) = (begun(&streams), Barrier::new(2));
+            let second = std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    together.wait();
+                    drop(first);
+                });
+                together.wait();
+                begun(&streams)
+            });
+            let cut = streams.0.connection.permit().cut();
+            drop(sockets.admit(HOME));
+            assert!(!cut.is_cancelled(), "a request runs");
+            drop(second);
+            drop(sockets.admit(HOME));
+            assert!(cut.is_cancelled(), "it is idle");
+        }
     }
 
     #[tokio::test]

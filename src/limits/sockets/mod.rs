@@ -141,27 +141,23 @@ impl ConnectionPermit {
         self.sockets.0.state.lock().end_head(self.id);
     }
 
-    /// Notes that a request's head was received. Returns false if it must be rejected: a connection in a reserved place
-    /// serves only health probes, unless it can move to a place that has become free.
+    /// Notes that a request's head was received, of HTTP/2 maybe beside other requests. Returns false if it must be
+    /// rejected: a connection in a reserved place serves only health probes, unless it can move to a place that has
+    /// become free.
     pub fn request_started(&self, is_health: bool) -> bool {
         let mut state = self.sockets.0.state.lock();
         state.end_head(self.id);
         let has_room = state.holders.len() < self.sockets.0.limits.places;
         let Some(entry) = state.entries.get(&self.id) else { return false };
-        let is_reserved = entry.is_reserved && !has_room;
+        let (is_reserved, is_held) = (entry.is_reserved && !has_room, entry.held_by.is_some());
         if entry.is_reserved && has_room {
             state.promote(self.id);
         }
-        // Until its credential is checked, the connection can be closed.
-        state.allow(self.id);
+        // Until its credential is checked, the connection can be closed, unless an authenticated request runs beside it.
+        if !is_held {
+            state.allow(self.id);
+        }
         is_health || !is_reserved
-    }
-
-    /// Returns false if a request beside others on this connection must be rejected, as
-    /// [`ConnectionPermit::request_started`].
-    pub fn is_admitted(&self, is_health: bool) -> bool {
-        let state = self.sockets.0.state.lock();
-        state.entries.get(&self.id).is_some_and(|entry| is_health || !entry.is_reserved)
     }
 
     /// Notes that the running request is authenticated: the connection cannot be closed until the answer is written.
@@ -337,6 +333,20 @@ mod tests {
         drop((probe, next));
         assert!(sockets.is_empty());
         assert!(sockets.0.state.lock().reserved.is_empty());
+    }
+
+    #[test]
+    fn a_request_beside_an_authenticated_one_cannot_close_it() {
+        let sockets = sockets(1, 1);
+        let busy = sockets.admit(HOME);
+        assert!(busy.request_started(false));
+        busy.authenticated(ACME).unwrap();
+        assert!(busy.request_started(false));
+        let reserved = sockets.admit(HOME);
+        assert!(!is_cut(&busy) && !reserved.request_started(false));
+        assert!(busy.answered());
+        let _next = sockets.admit(HOME);
+        assert!(is_cut(&busy), "it is idle");
     }
 
     #[test]
