@@ -200,7 +200,7 @@ impl Requests {
     }
 
     /// Answers the requests of HTTP/1.1 that arrive on the stream until it ends.
-    async fn over_http1<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S, mut first: FirstHead) {
+    async fn over_http1<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S, first: FirstHead) {
         let (header_timeout, leaving, accepted) = (self.header_timeout, self.leaving.clone(), self.connection.clone());
         let stream = Paced::new(stream, accepted.clone(), self.write_clock.clone());
         let service = service_fn(move |request: Request<Incoming>| self.answered(request));
@@ -211,16 +211,10 @@ impl Requests {
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
         let mut connection = pin!(connection);
-        // The server counts from its own first byte, which may be later than the client's.
-        let without_request = async {
-            first.as_mut().await;
-            if accepted.has_begun() {
-                pending::<()>().await;
-            }
-        };
         let ended = tokio::select! {
             ended = &mut connection => ended,
-            () = without_request => return,
+            // The server counts from its own first byte, which may be later than the client's.
+            () = without_request(first, &accepted) => return,
             () = leaving.cancelled() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
@@ -242,6 +236,14 @@ impl Requests {
         let answering = answer(self.router.clone(), request, client, self.connection.clone());
         let is_secure = self.is_secure;
         async move { answering.await.map(|response| headers::secured(response, is_secure)) }
+    }
+}
+
+/// Waits until the time for the headers of a connection's first request ends without them. Never returns if they came.
+async fn without_request(first: FirstHead, connection: &Connection) {
+    first.await;
+    if connection.has_begun() {
+        pending::<()>().await;
     }
 }
 

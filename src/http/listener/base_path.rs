@@ -29,18 +29,19 @@ pub fn is_taken(base: &BasePath) -> bool {
 
 /// Returns a request without the base path in front of its path. One that is not below it is returned as it is.
 pub fn stripped<B>(mut request: Request<B>, base: &BasePath) -> Request<B> {
-    if base.rest_of(request.uri().path()) == Some("") {
-        request.extensions_mut().insert(WithoutSlash);
-    }
-    if let Some(uri) = rest(request.uri(), base) {
+    let Some(rest) = base.rest_of(request.uri().path()) else { return request };
+    let is_base = rest.is_empty();
+    if let Some(uri) = with_path(request.uri(), if is_base { "/" } else { rest }) {
         *request.uri_mut() = uri;
+    }
+    if is_base {
+        request.extensions_mut().insert(WithoutSlash);
     }
     request
 }
 
-fn rest(uri: &Uri, base: &BasePath) -> Option<Uri> {
-    let rest = base.rest_of(uri.path())?;
-    let path = if rest.is_empty() { "/" } else { rest };
+/// Returns an address with another path and the same query.
+fn with_path(uri: &Uri, path: &str) -> Option<Uri> {
     let target = uri.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
     let mut parts = uri.clone().into_parts();
     parts.path_and_query = Some(PathAndQuery::try_from(target).ok()?);

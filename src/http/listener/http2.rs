@@ -1,7 +1,6 @@
 //! HTTP/2: requests of one connection at the same time (docs/decisions/0124-http2.md). Extended CONNECT is off, so that
 //! browsers open WebSockets over connections of HTTP/1.1.
 
-use std::future::pending;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{FirstHead, HEAD_BYTES, MAX_HEADERS, Requests, host};
+use super::{FirstHead, HEAD_BYTES, MAX_HEADERS, Requests, host, without_request};
 use crate::clock::Clock;
 use crate::http::connection::Connection;
 use crate::http::connection::paced::Paced;
@@ -79,26 +78,25 @@ impl Requests {
         };
         let mut connection = pin!(settings(tasks).serve_connection(TokioIo::new(stream), service));
         let mut misused = pin!(misused(&streams, &accepted, first, clock.as_ref()));
-        let ended = tokio::select! {
-            ended = &mut connection => Some(ended),
-            why = &mut misused => return tracing::debug!(why, "a connection is closed"),
-            () = leaving.cancelled() => None,
-            () = streams.idle_for(header_timeout) => None,
-        };
-        let ended = match ended {
-            Some(ended) => ended,
-            None => {
-                connection.as_mut().graceful_shutdown();
-                loop {
-                    tokio::select! {
-                        ended = &mut connection => break ended,
-                        why = &mut misused => return tracing::debug!(why, "a connection is closed"),
-                        // A client that is gone does not answer; requests that came before our end are answered.
-                        () = tokio::time::sleep(GOODBYE_TIMEOUT) => {
-                            if streams.open_count() == 0 {
-                                return;
-                            }
-                        }
+        let mut is_leaving = false;
+        let ended = loop {
+            let done = async {
+                tokio::select! {
+                    () = leaving.cancelled() => {}
+                    () = streams.idle_for(header_timeout) => {}
+                }
+            };
+            tokio::select! {
+                ended = &mut connection => break ended,
+                why = &mut misused => return tracing::debug!(why, "a connection is closed"),
+                () = done, if !is_leaving => {
+                    is_leaving = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                // A client that is gone does not answer; requests that came before our end are answered.
+                () = tokio::time::sleep(GOODBYE_TIMEOUT), if is_leaving => {
+                    if streams.open_count() == 0 {
+                        return;
                     }
                 }
             }
@@ -126,15 +124,9 @@ fn settings(tasks: StreamTasks) -> http2::Builder<StreamTasks> {
 
 /// Waits until a connection must be closed at once, and returns the reason.
 async fn misused(streams: &Streams, connection: &Connection, first: FirstHead, clock: Option<&Clock>) -> &'static str {
-    let without_request = async {
-        first.await;
-        if connection.has_begun() {
-            pending::<()>().await;
-        }
-    };
     tokio::select! {
         () = streams.stalled(clock) => "a response is not read",
         () = streams.too_many_resets() => "too many streams are reset",
-        () = without_request => "no request began",
+        () = without_request(first, connection) => "no request began",
     }
 }
