@@ -1,4 +1,5 @@
-//! One execution: answers its question when the position moved, at most once an interval, and on a tick.
+//! One execution: answers its question when the position moved, at most once an interval, on a tick, and at once when an
+//! operation joins.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::{Computed, LiveAnswer, LiveEnd, LiveQuery, Newest, POSITION_TIMEOUT, Registered, TICK};
+use crate::clock::Clock;
 use crate::domain::Fault;
 use crate::http::state::AppState;
 use crate::limits::Owner;
@@ -66,9 +68,7 @@ impl Execution {
         loop {
             tokio::select! {
                 biased;
-                // A closed channel shows when the question is answered.
-                _ = positions.wait_for(|now| *now >= least) => return true,
-                () = self.app.clock().sleep_until(until) => return true,
+                () = reached(self.app.clock(), positions, least, until) => return true,
                 () = self.guard.shared.newest.closed() => if self.guard.leave_if_unused() { return false },
                 () = self.app.lifecycle().stopping().cancelled() => return false,
             }
@@ -134,5 +134,15 @@ impl Execution {
                 () = clock.sleep_until(until) => return true,
             }
         }
+    }
+}
+
+/// Waits until a position is reached, or until a monotonic time.
+pub(super) async fn reached(clock: &Clock, positions: &mut watch::Receiver<u64>, least: u64, until: Duration) {
+    tokio::select! {
+        biased;
+        // A closed channel shows when the question is answered.
+        _ = positions.wait_for(|now| *now >= least) => {}
+        () = clock.sleep_until(until) => {}
     }
 }

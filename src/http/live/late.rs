@@ -8,15 +8,12 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::execution::reached;
 use super::{LiveEnd, LiveOperation, LiveQueries, LiveQuery, Newest, POSITION_TIMEOUT};
 use crate::domain::Fault;
 
 /// An operation that may not have begun yet.
-pub struct LateOperation {
-    state: State,
-    /// The position that its first answer should have, until that was returned.
-    least: Option<u64>,
-}
+pub struct LateOperation(State);
 
 enum State {
     Waiting(Box<Waiting>),
@@ -29,13 +26,15 @@ struct Waiting {
     live: LiveQueries,
     query: LiveQuery,
     positions: watch::Receiver<u64>,
+    /// The position that is waited for.
+    least: u64,
     /// Monotonic time of the end of the wait.
     until: Duration,
 }
 
 impl From<LiveOperation> for LateOperation {
     fn from(operation: LiveOperation) -> Self {
-        LateOperation { state: State::Joined(operation), least: None }
+        LateOperation(State::Joined(operation))
     }
 }
 
@@ -49,8 +48,8 @@ impl LiveQueries {
             None => Ok(self.join(query)?.into()),
             Some(least) => {
                 let until = app.clock().monotonic() + POSITION_TIMEOUT;
-                let waiting = Waiting { live: self.clone(), query, positions, until };
-                Ok(LateOperation { state: State::Waiting(Box::new(waiting)), least: Some(least) })
+                let waiting = Waiting { live: self.clone(), query, positions, least, until };
+                Ok(LateOperation(State::Waiting(Box::new(waiting))))
             }
         }
     }
@@ -59,7 +58,7 @@ impl LiveQueries {
 impl LateOperation {
     /// Returns the position of the newest view that the question was answered on; `None` before that.
     pub fn answered(&self) -> Option<u64> {
-        match &self.state {
+        match &self.0 {
             State::Joined(operation) => operation.answered.position(),
             State::Waiting(_) | State::Ended => None,
         }
@@ -67,33 +66,21 @@ impl LateOperation {
 
     /// Waits as [`LiveOperation::next`] does, after the wait for the position. Cancellation loses nothing.
     pub async fn next(&mut self) -> Newest {
-        if let (State::Waiting(waiting), Some(least)) = (&mut self.state, self.least) {
-            waiting.wait_for(least).await;
+        if let State::Waiting(waiting) = &mut self.0 {
+            let Waiting { live, positions, least, until, .. } = &mut **waiting;
+            reached(live.0.app.clock(), positions, *least, *until).await;
         }
-        self.state = match std::mem::replace(&mut self.state, State::Ended) {
-            State::Waiting(waiting) => waiting.live.join(waiting.query).map_or(State::Ended, State::Joined),
+        self.0 = match std::mem::replace(&mut self.0, State::Ended) {
+            State::Waiting(waiting) => {
+                let Waiting { live, query, least, .. } = *waiting;
+                live.join_from(query, Some(least)).map_or(State::Ended, State::Joined)
+            }
             other => other,
         };
-        let State::Joined(operation) = &mut self.state else {
+        let State::Joined(operation) = &mut self.0 else {
             // Too many others have begun meanwhile: the client asks again.
             return Newest { end: Some(LiveEnd::Failed), ..Newest::default() };
         };
-        let mut newest = operation.next().await;
-        if let (Some(answer), Some(least)) = (&newest.answer, self.least.take()) {
-            newest.is_behind = answer.position < least;
-        }
-        newest
-    }
-}
-
-impl Waiting {
-    async fn wait_for(&mut self, least: u64) {
-        let app = &self.live.0.app;
-        tokio::select! {
-            biased;
-            // A closed channel shows when the question is answered.
-            _ = self.positions.wait_for(|now| *now >= least) => {}
-            () = app.clock().sleep_until(self.until) => {}
-        }
+        operation.next().await
     }
 }

@@ -212,7 +212,13 @@ impl LiveQueries {
     /// Joins the execution of a question, or starts it. [`Fault::TooMany`] if the tenant has too many operations or too
     /// many distinct executions.
     pub fn join(&self, query: LiveQuery) -> Result<LiveOperation, Fault> {
-        let (tenant, key, least) = (query.authority.tenant(), (query.authority, query.id), query.min_position);
+        let least = query.min_position;
+        self.join_from(query, least)
+    }
+
+    /// Joins as [`LiveQueries::join`] does, for a client that has waited for the position `least`.
+    fn join_from(&self, query: LiveQuery, least: Option<u64>) -> Result<LiveOperation, Fault> {
+        let (tenant, key) = (query.authority.tenant(), (query.authority, query.id));
         let permit = self.0.permits.operation(tenant)?;
         let mut executions = self.0.executions.lock();
         let of_tenant = executions.entry(tenant).or_default();
