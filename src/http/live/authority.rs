@@ -11,6 +11,14 @@ use crate::http::state::AppState;
 /// password, is not.
 pub const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
+/// An authority by which operations run: it is checked at intervals, and before something is sent.
+#[derive(Debug)]
+pub struct CheckedAuthority {
+    authority: Authority,
+    /// Monotonic time of the next check.
+    next: Duration,
+}
+
 /// The end of an authority.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
@@ -64,7 +72,7 @@ impl Authority {
 
     /// Checks it again during an operation. An error if it was revoked, or has changed: operations run by the former one.
     /// What cannot be checked now is checked again later.
-    pub fn check(&self, app: &AppState) -> Result<(), Ended> {
+    fn check(&self, app: &AppState) -> Result<(), Ended> {
         match self.revalidate(app) {
             Ok(now) if now == *self => Ok(()),
             Ok(_) => Err(Ended::Changed),
@@ -80,5 +88,42 @@ impl Authority {
             Authority::Caller(caller) => app.revalidate(caller).map(Authority::Caller),
             Authority::Link(link) => app.revalidate_link(link).map(Authority::Link),
         }
+    }
+}
+
+impl CheckedAuthority {
+    /// Of an authority whose first check is due at a monotonic time.
+    pub const fn new(authority: Authority, next: Duration) -> Self {
+        CheckedAuthority { authority, next }
+    }
+
+    /// The authority.
+    pub const fn authority(&self) -> Authority {
+        self.authority
+    }
+
+    /// The one tenant that it is for.
+    pub fn tenant(&self) -> TenantId {
+        self.authority.tenant()
+    }
+
+    /// Returns the monotonic time at which the next check is due.
+    pub const fn due(&self) -> Duration {
+        self.next
+    }
+
+    /// Checks it as [`Authority::check`].
+    pub fn check(&self, app: &AppState) -> Result<(), Ended> {
+        self.authority.check(app)
+    }
+
+    /// Checks it if that is due.
+    pub fn check_if_due(&mut self, app: &AppState) -> Result<(), Ended> {
+        let now = app.clock().monotonic();
+        if now < self.next {
+            return Ok(());
+        }
+        self.next = now + CHECK_INTERVAL;
+        self.check(app)
     }
 }

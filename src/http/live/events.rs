@@ -10,7 +10,7 @@ use axum::http::{HeaderName, HeaderValue, Response};
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use super::authority::{Authority, CHECK_INTERVAL};
+use super::authority::{Authority, CheckedAuthority};
 use super::late::LateOperation;
 use super::permits::LivePermit;
 use super::{Instant, LiveAnswer, LiveEnd};
@@ -45,12 +45,11 @@ pub trait Form: Send + Sync + 'static {
 /// The events of one operation.
 pub struct Events<F> {
     app: AppState,
-    authority: Authority,
+    authority: CheckedAuthority,
     operation: LateOperation,
     form: F,
     revocations: watch::Receiver<()>,
     next_still: Duration,
-    next_check: Duration,
     has_ended: bool,
     departure: Departure,
     _permit: LivePermit,
@@ -67,10 +66,10 @@ impl<F: Form> Events<F> {
     ) -> Self {
         let operation = operation.into();
         let (now, revocations) = (app.clock().monotonic(), app.credentials().revocations(authority.tenant()));
-        let (next_still, next_check) = (now + F::STILL_INTERVAL, now);
         // The authority is checked at once: from here on no revocation is missed.
+        let (authority, next_still) = (CheckedAuthority::new(authority, now), now + F::STILL_INTERVAL);
         let (has_ended, departure, _permit) = (false, app.drain().departure(), permit);
-        Events { app, authority, operation, form, revocations, next_still, next_check, has_ended, departure, _permit }
+        Events { app, authority, operation, form, revocations, next_still, has_ended, departure, _permit }
     }
 
     /// Returns the response that has the events as its body.
@@ -89,12 +88,8 @@ impl<F: Form> Events<F> {
             return None;
         }
         loop {
-            let now = self.app.clock().monotonic();
-            if now >= self.next_check {
-                self.next_check = now + CHECK_INTERVAL;
-                self.authority.check(&self.app).ok()?;
-            }
-            let (until, app) = (self.next_still.min(self.next_check), self.app.clone());
+            self.authority.check_if_due(&self.app).ok()?;
+            let (until, app) = (self.next_still.min(self.authority.due()), self.app.clone());
             tokio::select! {
                 biased;
                 () = self.departure.due() => return None,
@@ -121,10 +116,8 @@ impl<F: Form> Events<F> {
                         self.next_still = now + F::STILL_INTERVAL;
                         // None for an account that is out of service.
                         let snapshot = app.reader().snapshot(self.authority.tenant()).ok()?;
-                        let now = Instant::of(&snapshot, app.clock().now());
-                        // The state may be newer than the answers, of which there is at most one an interval.
-                        let position = self.operation.answered().map_or(now.position, |answered| answered.min(now.position));
-                        let still = self.form.still(Instant { position, ..now });
+                        let now = Instant::of(&snapshot, app.clock().now()).answered(self.operation.answered());
+                        let still = self.form.still(now);
                         if !still.is_empty() {
                             return Some(still);
                         }

@@ -57,6 +57,12 @@ impl Instant {
     pub fn of(snapshot: &Snapshot, now: Time) -> Self {
         Instant { position: snapshot.view.position(), time: snapshot.time(now), staleness_ms: snapshot.staleness_ms }
     }
+
+    /// Returns the instant for a client whose question was answered at a position; `None` before that. The state may be
+    /// newer than the answers, of which there is at most one an interval: the client has not got those.
+    pub fn answered(self, answered: Option<u64>) -> Self {
+        Instant { position: answered.map_or(self.position, |answered| answered.min(self.position)), ..self }
+    }
 }
 
 /// A question that can be answered on any view of its tenant.

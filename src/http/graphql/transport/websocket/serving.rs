@@ -17,7 +17,7 @@ use crate::http::graphql::request::execution;
 use crate::http::graphql::state::GraphqlState;
 use crate::http::graphql::subscription::question::{live_query, with_reset};
 use crate::http::graphql::transport::answer_type::AnswerType;
-use crate::http::live::authority::{Authority, CHECK_INTERVAL, Ended};
+use crate::http::live::authority::{Authority, CHECK_INTERVAL, CheckedAuthority, Ended};
 use crate::http::live::{Instant, LiveEnd, LiveOperation, Newest};
 use crate::http::websocket::{Disconnected, Incoming, LATER, RESTART, Socket};
 use crate::limits::Owner;
@@ -34,14 +34,12 @@ const MAX_OPERATIONS: usize = 100;
 pub struct Client {
     state: GraphqlState,
     socket: Socket,
-    authority: Authority,
+    authority: CheckedAuthority,
     operations: Operations,
     /// Monotonic time of the next ping.
     next_ping: Duration,
     /// Monotonic time of the oldest ping without an answer.
     pinged: Option<Duration>,
-    /// Monotonic time of the next check of the authority.
-    next_check: Duration,
 }
 
 /// The reason for the end of a connection.
@@ -64,6 +62,15 @@ impl From<Close> for End {
     }
 }
 
+impl From<Ended> for End {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Revoked => Close::FORBIDDEN.into(),
+            Ended::Changed => Close(RESTART, "the rights have changed").into(),
+        }
+    }
+}
+
 /// An operation that was accepted.
 enum Started {
     Live(LiveOperation),
@@ -83,11 +90,10 @@ impl Client {
         Client {
             state,
             socket,
-            authority,
+            authority: CheckedAuthority::new(authority, now + CHECK_INTERVAL),
             operations: Operations::default(),
             next_ping: now + PING_INTERVAL,
             pinged: None,
-            next_check: now + CHECK_INTERVAL,
         }
     }
 
@@ -110,7 +116,7 @@ impl Client {
     async fn step(&mut self) -> Result<(), End> {
         let never = CancellationToken::new();
         let pong = self.pinged.map_or(self.next_ping, |pinged| pinged + PONG_TIMEOUT);
-        let until = self.next_ping.min(self.next_check).min(pong);
+        let until = self.next_ping.min(self.authority.due()).min(pong);
         let event = tokio::select! {
             biased;
             heard = self.socket.recv(&never, until) => Event::Heard(heard),
@@ -195,10 +201,10 @@ impl Client {
         let checked = CheckedRequest::new(state, document, request, AnswerType::GraphqlResponse).await?;
         match checked.operation_type {
             OperationType::Subscription => {
-                Ok(Started::Live(state.live.join(live_query(state, self.authority, checked)?)?))
+                Ok(Started::Live(state.live.join(live_query(state, self.authority.authority(), checked)?)?))
             }
             OperationType::Query => {
-                let caller = self.authority.querying().ok_or(Fault::Forbidden)?;
+                let caller = self.authority.authority().querying().ok_or(Fault::Forbidden)?;
                 let (permit, entered) = (state.live.permits().operation(tenant)?, app.tenants().enter(tenant)?);
                 let state = state.clone();
                 let running = app.lifecycle().spawn_tracked(async move {
@@ -266,10 +272,7 @@ impl Client {
         if self.pinged.is_some_and(|pinged| now >= pinged + PONG_TIMEOUT) {
             return Err(End::Gone);
         }
-        if now >= self.next_check {
-            self.next_check = now + CHECK_INTERVAL;
-            self.check()?;
-        }
+        self.authority.check_if_due(&self.state.app)?;
         if now >= self.next_ping {
             self.next_ping = now + PING_INTERVAL;
             self.ping().await?;
@@ -299,19 +302,13 @@ impl Client {
             Fault::CredentialInvalid => Close::FORBIDDEN,
             _ => Close(LATER, "the account is out of service"),
         })?;
-        let now = Instant::of(&snapshot, app.clock().now());
-        // The state may be newer than the answers, of which there is at most one an interval: the client has not got those.
-        let position = self.operations.answered().map_or(now.position, |answered| answered.min(now.position));
+        let payload = Instant::of(&snapshot, app.clock().now()).answered(self.operations.answered());
         self.deliver_ready().await?;
-        let payload = Instant { position, ..now };
         Ok(self.socket.send(&Reply::Ping { payload }).await?)
     }
 
     /// Checks the authority. Ends the connection if it was revoked, or has changed: its operations run by the former one.
     fn check(&self) -> Result<(), End> {
-        self.authority.check(&self.state.app).map_err(|ended| match ended {
-            Ended::Revoked => Close::FORBIDDEN.into(),
-            Ended::Changed => Close(RESTART, "the rights have changed").into(),
-        })
+        Ok(self.authority.check(&self.state.app)?)
     }
 }
