@@ -10,12 +10,13 @@ use metrics_process::Collector;
 use tokio::runtime::Handle;
 use utoipa::OpenApi;
 
+use super::extract::params::truth;
 use super::extract::query::Query;
 use super::fault::{Details, NativeFault};
 use super::state::AppState;
 use crate::auth::Scraper;
 use crate::clock::Suspect;
-use crate::domain::{Fault, Filter};
+use crate::domain::Filter;
 use crate::engine::Reader;
 use crate::limits::ByteBudget;
 use crate::query::connected_users::connected_users;
@@ -68,9 +69,9 @@ pub async fn readyz(
     params: Query<NativeFault>,
 ) -> Result<impl IntoResponse, NativeFault> {
     let wants_stale = match params.one("stale")? {
-        None | Some("false") => false,
-        Some("" | "true") => true,
-        Some(other) => return Err(Fault::misfit_text("stale", "must be true or false", other).into()),
+        None => false,
+        Some("") => true,
+        Some(text) => truth("stale", text)?,
     };
     if headers.get(USER_AGENT).is_none_or(|agent| agent != OWN_CHECK) {
         app.drain().note_probe();

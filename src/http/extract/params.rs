@@ -148,6 +148,15 @@ pub fn csv(text: &str) -> Vec<&str> {
     elements(&[text])
 }
 
+/// Reads the value of a parameter that is true or false. [`Fault::Invalid`] with the parameter's name for any other text.
+pub fn truth(name: &str, text: &str) -> Result<bool, Fault> {
+    match text {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        other => Err(Fault::misfit_text(name, "must be true or false", other)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,6 +13,7 @@ use crate::auth::{Admin, All};
 use crate::domain::{Fault, TenantId, Time};
 use crate::engine::Snapshot;
 use crate::http::describe;
+use crate::http::extract::params::truth;
 use crate::http::extract::{Params, PathId, freshness, reply};
 use crate::http::fault::NativeFault;
 use crate::http::state::AppState;
@@ -125,9 +126,5 @@ async fn answer(
 
 fn wants_digest(uri: &Uri) -> Result<bool, Fault> {
     let params = Params::parse(uri.query().unwrap_or_default().as_bytes())?;
-    match params.one("digest")? {
-        None | Some("false") => Ok(false),
-        Some("true") => Ok(true),
-        Some(other) => Err(Fault::misfit_text("digest", "must be true or false", other)),
-    }
+    params.one("digest")?.map_or(Ok(false), |text| truth("digest", text))
 }

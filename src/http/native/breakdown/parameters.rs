@@ -12,7 +12,7 @@ use crate::domain::{Channel, EntityRef, Fault, Role, UserRef};
 use crate::engine::Snapshot;
 use crate::http::describe;
 use crate::http::extract::Params;
-use crate::http::extract::params::elements;
+use crate::http::extract::params::{elements, truth};
 use crate::query::breakdown::{
     self, ArgumentName, Arguments, InvalidArgument, Key, MAX_ROWS, NamedClause, Question, unknown_values,
 };
@@ -89,12 +89,8 @@ pub fn read(params: &Params<'_>) -> Result<Parameters, Fault> {
         clauses.push(NamedClause { argument, clause });
     }
     let users = texts(params, "user")?.into_iter().map(str::to_owned).collect();
-    let include_empty = match params.one("include_empty")? {
-        None | Some("") => None,
-        Some("true") => Some(true),
-        Some("false") => Some(false),
-        Some(other) => return Err(Fault::misfit_text("include_empty", "must be true or false", other)),
-    };
+    let include_empty = params.one("include_empty")?.filter(|text| !text.is_empty());
+    let include_empty = include_empty.map(|text| truth("include_empty", text)).transpose()?;
     let whole = |text: &str| text.parse().map_err(|_| Fault::misfit_text("first", "must be a whole number", text));
     let first = params.one("first")?.filter(|text| !text.is_empty()).map(whole).transpose()?;
     let channels = (!channels.is_empty()).then_some(channels);
