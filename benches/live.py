@@ -14,13 +14,12 @@ import argparse
 import asyncio
 import json
 import multiprocessing
-import os
 import sys
 import tempfile
 import time
 
 from client import Client
-from service import Service
+from service import Service, processor_time
 from world import event, make_tenants
 
 INTERVAL = 0.1  # seconds, minIntervalMs
@@ -28,7 +27,6 @@ TEXT = "subscription{live(minIntervalMs:100){position connectedUsersIndicator{co
 QUESTION = {"query": "{connectedUsersIndicator{connectedUsersCount}}"}
 EACH = 500  # events of one request of the flood
 USERS = 1_000
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Socket(asyncio.Protocol):
@@ -110,13 +108,6 @@ async def open_sockets(port, key, count, seen):
 def spread(seconds):
     seconds = sorted(seconds)
     return seconds[len(seconds) // 2] * 1000, seconds[len(seconds) * 99 // 100] * 1000
-
-
-def processor_time(pid):
-    """Returns the seconds of processor time that a process has taken."""
-    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
-        fields = file.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 def toggled(n):

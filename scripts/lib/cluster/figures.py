@@ -110,14 +110,17 @@ async def heartbeats(cluster, seconds, desks=10_000):
 
 async def polls(cluster, seconds, count):
     """Milliseconds of processor time a second that replicas and PostgreSQL take at rest, with few tenants and with `count`."""
-    databases = cluster.primary().database_processes()
+    primary = cluster.primary()
+
+    def taken():
+        programs = [[replica.process.pid] for replica in cluster.replicas] + [primary.database_processes()]
+        return [sum(map(processor_time, pids)) for pids in programs]
 
     async def at_rest():
         await asyncio.sleep(5)  # checkpoints of what was written
-        parts = [[replica.process.pid] for replica in cluster.replicas] + [databases]
-        before = [sum(map(processor_time, pids)) for pids in parts]
+        before = taken()
         await asyncio.sleep(seconds)
-        return [(sum(map(processor_time, pids)) - at) / seconds * 1000 for pids, at in zip(parts, before)]
+        return [(now - at) / seconds * 1000 for now, at in zip(taken(), before)]
 
     few = await at_rest()
     names = iter(range(count))
