@@ -14,13 +14,12 @@ import argparse
 import asyncio
 import json
 import multiprocessing
-import os
 import sys
 import tempfile
 import time
 
 from client import Client
-from service import Service
+from service import Service, processor_time
 from world import event, make_tenants
 
 INTERVAL = 0.1  # seconds, minIntervalMs
@@ -28,7 +27,6 @@ TEXT = "subscription{live(minIntervalMs:100){position connectedUsersIndicator{co
 QUESTION = {"query": "{connectedUsersIndicator{connectedUsersCount}}"}
 EACH = 500  # events of one request of the flood
 USERS = 1_000
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Socket(asyncio.Protocol):
@@ -110,18 +108,6 @@ async def open_sockets(port, key, count, seen):
 def spread(seconds):
     seconds = sorted(seconds)
     return seconds[len(seconds) // 2] * 1000, seconds[len(seconds) * 99 // 100] * 1000
-
-
-def processor_time(pid):
-    """Returns the seconds of processor time that a process has taken."""
-    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
-        fields = file.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
-
-
-def resident(pid):
-    with open(f"/proc/{pid}/status", encoding="ascii") as file:
-        return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmRSS"))
 
 
 def toggled(n):
@@ -255,8 +241,7 @@ async def measure_flood(port, tenant, other, rate, seconds):
 async def measure(service, arguments):
     await service.start()
     tenant, other = await make_tenants(service.port, 2, USERS, 0)
-    client, pid = Client(service.port, tenant.key), service.process.pid
-    waiting = []
+    client, waiting = Client(service.port, tenant.key), []
 
     def seen(socket, position, now):
         for one in waiting:
@@ -265,9 +250,9 @@ async def measure(service, arguments):
     alone = await measure_flood(service.port, tenant, other, arguments.rate, arguments.seconds)
     print(f"flood alone: {alone[0]:,.0f} events a second; other requests p50 {alone[1]:.2f}, p99 {alone[2]:.2f} ms", flush=True)
     await asyncio.sleep(2)
-    before = resident(pid)
+    before = service.rss_mib()
     sockets = await open_sockets(service.port, tenant.key, arguments.sockets, seen)
-    print(f"idle: {(resident(pid) - before) / len(sockets) / 1024:.1f} KiB a socket", flush=True)
+    print(f"idle: {(service.rss_mib() - before) * 1024 / len(sockets):.1f} KiB a socket", flush=True)
     for socket in sockets:
         socket.subscribe()
     while not all(socket.times for socket in sockets):
@@ -277,13 +262,13 @@ async def measure(service, arguments):
     await measure_cpu(service, client, arguments.seconds, len(sockets))
     for socket in sockets:
         socket.times.clear()
-    began, held = time.monotonic(), resident(pid)
+    began, held = time.monotonic(), service.rss_mib()
     beside = await measure_flood(service.port, tenant, other, arguments.rate, arguments.seconds)
     passed = time.monotonic() - began
     most = max(len(socket.times) for socket in sockets)
     print(f"flood beside {len(sockets)} operations: {beside[0]:,.0f} events a second; other requests p50 {beside[1]:.2f}, "
           f"p99 {beside[2]:.2f} ms, {beside[2] / alone[2]:.2f} of that alone (aim 1.25); at most {most} messages of an "
-          f"operation in {passed:.1f} s; resident {(resident(pid) - held) / 1024 / 1024:+.1f} MiB", flush=True)
+          f"operation in {passed:.1f} s; resident {service.rss_mib() - held:+.1f} MiB", flush=True)
     # One more, for a message that was under way at the beginning.
     assert most <= passed / INTERVAL + 2, f"{most} messages in {passed:.1f} s"
     assert not any(socket.lost for socket in sockets), "a socket was closed"

@@ -10,7 +10,7 @@ use rollcall::domain::EventId;
 use serde_json::{Value, json};
 
 use crate::on_both_stores;
-use crate::support::api::Persona;
+use crate::support::api::{Persona, until_available};
 use crate::support::audit::{self, Acknowledged, audit};
 use crate::support::desks::{SOURCE, connected, directory, event, taken, toggled};
 use crate::support::process::Process;
@@ -125,7 +125,7 @@ fn random_event(id: String, clock: &Clock) -> Value {
 
 /// Sends an unanswered request again. Checks that it was journalled as a whole or not at all; returns the outcomes.
 async fn resend(api: &Api, personas: &[Persona; 2], sent: &Sent) -> Vec<String> {
-    let answer = api.events(&personas[sent.persona].key, &sent.events).await.expect("an answer").ok();
+    let answer = until_available(|| api.events(&personas[sent.persona].key, &sent.events)).await.ok();
     let outcomes = answer.outcomes();
     let repeated = outcomes.iter().filter(|outcome| *outcome == "duplicate").count();
     assert!(repeated == 0 || repeated == outcomes.len(), "one request is one transaction: {}", answer.text);
@@ -135,7 +135,7 @@ async fn resend(api: &Api, personas: &[Persona; 2], sent: &Sent) -> Vec<String> 
 /// Sends one in ten acknowledged requests again. Checks that every event is a duplicate.
 async fn resend_now_and_then(api: &Api, personas: &[Persona; 2], sent: &Sent) {
     if rand::rng().random_ratio(1, 10) {
-        let answer = api.events(&personas[sent.persona].key, &sent.events).await.expect("an answer").ok();
+        let answer = until_available(|| api.events(&personas[sent.persona].key, &sent.events)).await.ok();
         assert!(answer.outcomes().iter().all(|outcome| outcome == "duplicate"), "{}", answer.text);
     }
 }

@@ -80,7 +80,7 @@ impl Stage {
         for n in 0..2 {
             let beat = [heartbeat(n, 1, "unknown", self.now())];
             // A session that is unknown is looked for in the store, and nothing is appended.
-            let answer = until_available(async || self.service.api.events(&self.persona.key, &beat).await).await;
+            let answer = until_available(|| self.service.api.events(&self.persona.key, &beat)).await;
             assert_eq!(answer.ok().outcomes(), ["rejected"]);
         }
     }

@@ -5,13 +5,14 @@ import { watch } from "./docs.mjs";
 
 export const PATH = "/graphiql";
 const RUN = ".graphiql-execute-button";
+const QUERY = ".graphiql-query-editor .CodeMirror";
 const HEADERS = ".graphiql-editor-tool .CodeMirror";
 
 /** Opens the page, and waits for its editors. */
 export async function open(page, base) {
   await page.goto(base + PATH);
   await page.locator(RUN).waitFor();
-  await page.locator(".graphiql-query-editor .CodeMirror").waitFor();
+  await page.locator(QUERY).waitFor();
 }
 
 /** Replaces the text of an editor by typing. */
@@ -26,7 +27,7 @@ async function type(page, editor, text) {
 export async function run(page, key, query) {
   await page.locator(`${HEADERS} >> visible=true`).first().waitFor();
   await type(page, `${HEADERS} >> visible=true`, JSON.stringify({ Authorization: `Bearer ${key}` }));
-  if (query) await type(page, ".graphiql-query-editor .CodeMirror", query);
+  if (query) await type(page, QUERY, query);
   const [answer] = await Promise.all([
     page.waitForResponse((one) => one.url().endsWith("/graphql") && !/Introspection/.test(one.request().postData())),
     page.locator(RUN).click(),
@@ -84,7 +85,9 @@ export async function useService(browser, base, key) {
   await open(page, base);
   await page.locator(`${HEADERS} >> visible=true`).first().waitFor();
   await type(page, `${HEADERS} >> visible=true`, JSON.stringify(bearer));
-  await type(page, ".graphiql-query-editor .CodeMirror", `subscription{live${fields}}`);
+  await type(page, QUERY, `subscription Away{live${fields}}`);
+  // GraphiQL parses a text 100 ms after it was typed. Run before that sends it as a query.
+  await page.waitForFunction((editor) => document.querySelector(editor).CodeMirror.operationName === "Away", QUERY);
   await page.locator(RUN).click();
   const shows = (count) => page.locator(".result-window").getByText(new RegExp(`away"?:\\s*${count}`)).first().waitFor();
   await shows(away);

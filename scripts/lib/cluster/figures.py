@@ -1,4 +1,5 @@
-"""Measures a cluster in one run: durable events a second, delays between replicas, heartbeats, memory, stops.
+"""Measures a cluster in one run: durable events a second, delays between replicas, heartbeats, polls,
+memory, stops.
 
 All parts and the clients share the machine's cores, so that the figures compare with each other and not with others.
 """
@@ -10,6 +11,7 @@ import statistics
 import time
 
 from client import Client
+from service import ADMIN, processor_time
 from stage import Cluster, temporary
 from world import event, make_tenants
 
@@ -106,6 +108,36 @@ async def heartbeats(cluster, seconds, desks=10_000):
     print(f"heartbeats a second at {len(cluster.replicas)} replicas: {sent / (time.monotonic() - began):,.0f}", flush=True)
 
 
+async def polls(cluster, seconds, count):
+    """Milliseconds of processor time a second that replicas and PostgreSQL take at rest, with few tenants and with `count`."""
+    primary = cluster.primary()
+
+    def taken():
+        programs = [[replica.process.pid] for replica in cluster.replicas] + [primary.database_processes()]
+        return [sum(map(processor_time, pids)) for pids in programs]
+
+    async def at_rest():
+        await asyncio.sleep(5)  # checkpoints of what was written
+        before = taken()
+        await asyncio.sleep(seconds)
+        return [(now - at) / seconds * 1000 for now, at in zip(taken(), before)]
+
+    few = await at_rest()
+    names = iter(range(count))
+
+    async def make():
+        client = Client(cluster.replicas[0].port, ADMIN)
+        for name in names:
+            await client.patient("POST", "/v1/tenants", {"name": f"at rest {name}"})
+        client.close()
+
+    await asyncio.gather(*(make() for _ in range(8)))
+    many = await at_rest()
+    for when, figures in (("with the tenants of the parts above", few), (f"with {count:,} tenants more", many)):
+        print(f"processor time at rest, {when}: {statistics.mean(figures[:-1]):.1f} ms a second for a replica, "
+              f"{figures[-1]:.1f} for PostgreSQL's primary", flush=True)
+
+
 async def stops(cluster):
     """Memory of each replica, and seconds from SIGTERM to the end."""
     print("resident memory of each replica: " + ", ".join(f"{replica.rss_mib():.0f} MiB" for replica in cluster.replicas), flush=True)
@@ -122,6 +154,7 @@ async def main():
     p.add_argument("--program", required=True)
     p.add_argument("--seconds", type=float, default=8, help="length of one load")
     p.add_argument("--turns", type=int, default=3, help="turns of loads with one and with three replicas")
+    p.add_argument("--tenants", type=int, default=10_000, help="tenants at rest")
     p.add_argument("--writes", type=int, default=500, help="writes whose delay is measured")
     a = p.parse_args()
     with temporary() as folder:
@@ -131,6 +164,7 @@ async def main():
             await throughput(cluster, a.seconds, a.turns)
             await visibility(cluster, a.writes)
             await heartbeats(cluster, a.seconds)
+            await polls(cluster, a.seconds, a.tenants)
             await stops(cluster)
         finally:
             await cluster.stop()

@@ -169,24 +169,16 @@ class SharedHistory(observe.Observed):
 async def history(stage):
     """Checks all answers of all replicas as one history, through kills. The control's clients name no position."""
     cluster, kills, seconds = stage.cluster, 1 if stage.short or stage.control else 10, 4 if stage.short or stage.control else 60
-    tenant = (await make_tenants(cluster.replicas[0].port, 1, observe.WRITERS))[0]
-    opening = [event(f"open-{n}", "desk.connected", {"session": "desk"}, n) for n in range(1, observe.WRITERS + 1)]
-    (await Client(cluster.replicas[0].port, tenant.key).post(opening)).ok()
-    run = SharedHistory(stage, tenant)
-    tasks = [asyncio.create_task(run.write(n)) for n in range(1, observe.WRITERS + 1)]
-    tasks += [asyncio.create_task(run.read(f"reader {n}")) for n in range(observe.READERS)]
-    for _ in range(kills):
-        await asyncio.sleep(seconds / (kills + 1))
+    run = SharedHistory(stage, await observe.opened(cluster.replicas[0].port))
+
+    async def restart():
         replica = random.choice(cluster.replicas)
         replica.kill()
         await replica.start()
-    await asyncio.sleep(seconds / (kills + 1))
-    run.done = True
-    await asyncio.gather(*tasks)
+
+    await run.run(seconds, kills, restart)
     stage.findings += check(run.operations)
-    kinds = [operation.kind for operation in run.operations]
-    stage.figure(f"{kinds.count('write')} writes, {kinds.count('rewrite')} of unknown outcome sent again, {kinds.count('read')} reads, "
-                 f"{kills} kills")
+    stage.figure(f"{run.summary()}, {kills} kills")
 
 
 class OneAddress(Client):
@@ -212,18 +204,12 @@ async def sticky(stage):
     """Reads through a balancer that keeps each client at one server: no client's positions go back. The control's does not."""
     cluster = stage.cluster
     balancer = ServiceBalancer(f"{cluster.folder}/sticky-balancer", cluster.replicas, sticky=not stage.control)
-    tenant = (await make_tenants(cluster.replicas[0].port, 1, observe.WRITERS))[0]
-    opening = [event(f"open-{n}", "desk.connected", {"session": "desk"}, n) for n in range(1, observe.WRITERS + 1)]
-    (await Client(cluster.replicas[0].port, tenant.key).post(opening)).ok()
+    tenant = await observe.opened(cluster.replicas[0].port)
     balancer.launch()
     try:
         await asyncio.sleep(3)  # until it has made its checks
         run = StickyHistory(tenant, balancer.port)
-        tasks = [asyncio.create_task(run.write(n)) for n in range(1, observe.WRITERS + 1)]
-        tasks += [asyncio.create_task(run.read(f"reader {n}")) for n in range(observe.READERS)]
-        await asyncio.sleep(3 if stage.short or stage.control else 30)
-        run.done = True
-        await asyncio.gather(*tasks)
+        await run.run(3 if stage.short or stage.control else 30)
     finally:
         balancer.stop()
     stage.findings += own_order(run.operations)

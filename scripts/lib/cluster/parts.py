@@ -42,6 +42,13 @@ def folder_for_owner(path):
     return path
 
 
+def psql(query, url, seconds=60):
+    """Runs a query. Returns the ended process, with the rows in its output. A TimeoutExpired if it takes longer."""
+    program = os.path.join(os.environ["POSTGRES_BIN"], "psql")
+    return subprocess.run([program, "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set", "ON_ERROR_STOP=1",
+                           "-c", query, url], capture_output=True, text=True, timeout=seconds)
+
+
 class Program:
     """A program with a log file, in a process group of its own."""
 
@@ -147,10 +154,8 @@ class Node(Program):
 
     def is_writable(self):
         """Returns True once PostgreSQL itself has been promoted, which is before Patroni says so."""
-        query = [os.path.join(os.environ["POSTGRES_BIN"], "psql"), "--no-psqlrc", "--tuples-only", "--no-align", "-c",
-                 "select pg_is_in_recovery()", self.url()]
         try:
-            return subprocess.run(query, capture_output=True, text=True, timeout=5).stdout.strip() == "f"
+            return psql("SELECT pg_is_in_recovery()", self.url(), 5).stdout.strip() == "f"
         except subprocess.TimeoutExpired:
             return False
 

@@ -8,6 +8,7 @@ import time
 import looks
 import rounds
 from stage import Cluster, Network, temporary
+from tasks import end_tasks
 
 # Each row, a part of the finding that its control must cause, and whether the row or its control drops packets.
 ROWS = {
@@ -56,6 +57,8 @@ async def run(cluster, name, arguments):
         await row(stage)
     except Exception as error:  # whatever it is, the row has failed
         stage.find(f"{type(error).__name__}: {error}")
+    finally:
+        await end_tasks()
     seconds, figures = time.monotonic() - began, "; ".join(filter(None, stage.figures))
     if stage.control:
         found = [finding for finding in stage.findings if words in finding]

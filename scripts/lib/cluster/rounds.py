@@ -52,6 +52,12 @@ async def fail(stage, kind, replica):
     await stage.cluster.ready()
 
 
+def judge_first(stage, seconds, event):
+    """Checks the time of the first acknowledgement after an event; None if there was none within 30 s."""
+    if seconds is None or seconds > RECOVERY:
+        stage.find(f"the first 2xx came {f'{seconds:.1f} s' if seconds else 'not within 30 s'} after {event}")
+
+
 async def replicas(stage):
     """Kills, pauses and silences replicas under 32 writers. Clients go elsewhere, and nothing is lost or taken twice."""
     kinds = ["kill", "pause", *(["silence"] if stage.network else [])]
@@ -99,8 +105,7 @@ async def primary(stage):
         promoted = time.monotonic()
         writers.mark("promotion")
         first = await writers.first("promotion", 30)
-        if first is None or first > RECOVERY:
-            stage.find(f"the first 2xx came {f'{first:.1f} s' if first else 'not within 30 s'} after the promotion")
+        judge_first(stage, first, "the promotion")
         if stage.control:
             writers.abandon()
             desks.done = True
@@ -151,8 +156,7 @@ async def frozen(stage):
             old.signal_all(signal.SIGCONT)
         await asyncio.sleep(3)
         await writers.stop()
-        if first is None or first > RECOVERY:
-            stage.find(f"the first 2xx came {f'{first:.1f} s' if first else 'not within 30 s'} after the promotion")
+        judge_first(stage, first, "the promotion")
         if stage.control:  # an event that only the deposed primary could have acknowledged
             entry = ledger.open(ledger.tenants[0], [event("never-sent", "status.changed", {"presence": "Away"}, 1)])
             entry.outcomes = ["applied"]
@@ -178,8 +182,7 @@ async def balancers(stage):
             if not stage.control:
                 writers.mark(balancer.name)
             took = await writers.first(balancer.name, 30)
-            if took is None or took > RECOVERY:
-                stage.find(f"the first 2xx came {f'{took:.1f} s' if took else 'not within 30 s'} after {balancer.name} was started")
+            judge_first(stage, took, f"{balancer.name} was started")
             stage.figure(f"first 2xx {took or 0:.1f} s after the start of {balancer.name}")
         await writers.stop()
         await audit(stage, ledger)

@@ -7,7 +7,7 @@ import time
 import urllib.request
 
 from client import Client
-from parts import Etcd, Node, Replica, ServiceBalancer, StoreBalancer
+from parts import Etcd, Node, Replica, ServiceBalancer, StoreBalancer, psql
 from service import ADMIN
 
 START_SECONDS = 90
@@ -80,7 +80,7 @@ class Cluster:
         return next((node for node in self.nodes if node.is_synchronous()), None)
 
     def reaches_primary(self):
-        return self.psql("SELECT 1", f"postgres://rollcall@127.0.0.1:{self.store.ports[0]}/{DATABASE}").returncode == 0
+        return psql("SELECT 1", f"postgres://rollcall@127.0.0.1:{self.store.ports[0]}/{DATABASE}").returncode == 0
 
     def is_balanced(self):
         """Returns True if the balancer passes requests on. The first checks take a moment."""
@@ -90,14 +90,9 @@ class Cluster:
         except OSError:
             return False
 
-    def psql(self, query, url):
-        psql = os.path.join(os.environ["POSTGRES_BIN"], "psql")
-        return subprocess.run([psql, "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set", "ON_ERROR_STOP=1",
-                               "-c", query, url], capture_output=True, text=True, timeout=60)
-
     def sql(self, query, database=DATABASE):
         """Runs a query on the primary itself, without a balancer, and returns its output."""
-        done = self.psql(query, self.primary().url(database))
+        done = psql(query, self.primary().url(database))
         if done.returncode != 0:
             raise AssertionError(f"{query}: {done.stderr}")
         return done.stdout

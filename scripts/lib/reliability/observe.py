@@ -93,27 +93,45 @@ class Observed:
             await self.look(client, name)
             await asyncio.sleep(random.uniform(0, 0.01))
 
+    async def run(self, seconds, kills=0, restart=None):
+        """Runs all clients for a time. `restart` is called so many times meanwhile, at equal distances."""
+        tasks = [asyncio.create_task(self.write(n)) for n in range(1, WRITERS + 1)]
+        tasks += [asyncio.create_task(self.read(f"reader {n}")) for n in range(READERS)]
+        for _ in range(kills):
+            await asyncio.sleep(seconds / (kills + 1))
+            await restart()
+        await asyncio.sleep(seconds / (kills + 1))
+        self.done = True
+        await asyncio.gather(*tasks)
+
+    def summary(self):
+        """Returns the numbers of operations of each kind."""
+        kinds = [operation.kind for operation in self.operations]
+        return (f"{kinds.count('write')} writes, {kinds.count('rewrite')} of unknown outcome sent again, "
+                f"{kinds.count('read')} reads")
+
+
+async def opened(port):
+    """Makes a tenant with a connected user for each writer. Returns it."""
+    tenant, client = (await make_tenants(port, 1, WRITERS))[0], Client(port)
+    opening = [event(f"open-{n}", "desk.connected", {"session": "desk"}, n) for n in range(1, WRITERS + 1)]
+    (await client.post(opening, token=tenant.key)).ok()
+    client.close()
+    return tenant
+
 
 async def observe(service, seconds, kills=0, flaw=None):
     await service.start()
-    tenant = (await make_tenants(service.port, 1, WRITERS))[0]
-    client = Client(service.port, tenant.key)
-    (await client.post([event(f"open-{n}", "desk.connected", {"session": "desk"}, n) for n in range(1, WRITERS + 1)])).ok()
-    run = Observed(service, tenant, flaw)
-    tasks = [asyncio.create_task(run.write(n)) for n in range(1, WRITERS + 1)]
-    tasks += [asyncio.create_task(run.read(f"reader {n}")) for n in range(READERS)]
-    for _ in range(kills):
-        await asyncio.sleep(seconds / (kills + 1))
+    run = Observed(service, await opened(service.port), flaw)
+
+    async def restart():
         service.kill()
         await service.start()
-    await asyncio.sleep(seconds / (kills + 1))
-    run.done = True
-    await asyncio.gather(*tasks)
+
+    await run.run(seconds, kills, restart)
     service.kill()
     findings = check(run.operations)
-    kinds = [operation.kind for operation in run.operations]
-    print(f"   {kinds.count('write')} writes, {kinds.count('rewrite')} of unknown outcome sent again, {kinds.count('read')} "
-          f"reads, {kills} kills, {len(findings)} findings", flush=True)
+    print(f"   {run.summary()}, {kills} kills, {len(findings)} findings", flush=True)
     return findings
 
 

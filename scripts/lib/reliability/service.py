@@ -187,6 +187,13 @@ def postmaster_and_children(data):
     return found
 
 
+def processor_time(pid):
+    """Returns the seconds of processor time that a process and its ended children have taken."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
 def send_signal(pid, number):
     try:
         os.kill(pid, number)

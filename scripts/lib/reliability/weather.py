@@ -12,6 +12,7 @@ import weather_network
 import weather_stores
 from client import Gone
 from service import Postgres, Service
+from tasks import end_tasks
 
 # Each row, and a part of the finding that its control must cause.
 ROWS = {
@@ -83,14 +84,6 @@ async def run(name, arguments, folder):
     for finding in stage.findings[:5]:
         print(f"      {finding[:600]}", flush=True)
     return not stage.findings
-
-
-async def end_tasks():
-    """Cancels the tasks that a failed row has left running."""
-    left = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in left:
-        task.cancel()
-    await asyncio.gather(*left, return_exceptions=True)
 
 
 async def main():

@@ -43,13 +43,9 @@ async fn a_pause_of_the_service_closes_no_desk(backend: Backend) {
     let persona = process.api.persona("tenant").await;
     process.api.put_directory(&persona.key, &directory(1)).await;
     let mut desk = Desk::welcomed(&process.api, &persona.key, 1, "tab").await;
-    let signal = |name: &str| {
-        let sent = std::process::Command::new("kill").args([name, &process.id().to_string()]).status();
-        assert!(sent.expect("kill runs").success());
-    };
-    signal("-STOP");
+    process.signal("-STOP");
     tokio::time::sleep(seconds(6)).await;
-    signal("-CONT");
+    process.signal("-CONT");
     // Read first: a message of the desk would be a sign of life of its own.
     assert!(tokio::time::timeout(seconds(2), desk.recv()).await.is_err(), "nothing but pings");
     assert_eq!(desk.heartbeat().await["type"], "heartbeat");

@@ -86,7 +86,7 @@ async fn cancelled_requests_lose_nothing(backend: Backend) {
 
     // Sending the acknowledged events again has the outcome `duplicate`.
     let again: Vec<Value> = acknowledged.iter().map(|id| connected(id, 1, stage.now())).collect();
-    let answer = until_available(async || stage.service.api.events(&stage.persona.key, &again).await).await.ok();
+    let answer = until_available(|| stage.service.api.events(&stage.persona.key, &again)).await.ok();
     assert!(answer.outcomes().iter().all(|outcome| outcome == "duplicate"), "{}", answer.text);
 
     let journal = RawStore::open(&stage.service.home.location).await.journal().await;

@@ -25,7 +25,7 @@ async fn an_entry_of_another_server_is_applied_when_it_notifies() {
 async fn a_lost_notification_costs_one_poll() {
     let mut pair = Pair::new().await;
     pair.one.api.apply(&pair.persona.key, &[connected("first", 1, pair.now())]).await;
-    pair.level().await;
+    pair.quiet().await;
     let before = pair.positions();
     let head = pair.append_unnoticed(5_000).await;
     // The control: without a poll both stay where they are, whatever else they answer.

@@ -100,6 +100,23 @@ impl Pair {
         }
     }
 
+    /// Waits until both servers are level and no notification is on its way: each has one of an entry of another tenant,
+    /// which was written later. What is appended then is noticed by a poll or a look alone.
+    async fn quiet(&self) {
+        let name = format!("quiet-{}", self.clocks[0].new_id());
+        let Persona { tenant, key } = self.one.api.persona(&name).await;
+        eventually("the second server has the tenant", async || {
+            self.clocks[1].advance(POLL);
+            self.two.app.reader.snapshot(tenant_id(&tenant)).is_ok()
+        })
+        .await;
+        self.level().await;
+        for (users, writer, other) in [(1, &self.one, &self.two), (2, &self.two, &self.one)] {
+            let position = writer.api.put_directory(&key, &directory(users)).await.position();
+            eventually("the other server has the entry", async || other.position(&tenant) >= position).await;
+        }
+    }
+
     /// Appends copies of the tenant's newest entry, as another server does whose notification is lost. Returns the new
     /// head.
     async fn append_unnoticed(&mut self, count: u64) -> u64 {

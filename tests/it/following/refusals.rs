@@ -17,6 +17,7 @@ use crate::support::desks::{directory, heartbeat, user_guid};
 impl Pair {
     /// Appends an event as another server does whose notification is lost. Returns its position.
     async fn append_event(&mut self, body: EventBody) -> u64 {
+        self.quiet().await;
         let (tenant, head) = (self.tenant(), self.append_unnoticed(1).await);
         let event = Event::internal("rollcall:test", self.clocks[0].new_id(), self.now(), body);
         let fact = Draft::new(tenant, event).json.replace('\'', "''");

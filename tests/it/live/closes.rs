@@ -163,9 +163,7 @@ async fn a_revoked_credential_ends_its_sockets(backend: Backend) {
         socket.next("1").await;
     }
     // The clock stands still: nothing but the revocation can close a socket.
-    let path = format!("/v1/tenants/{}/keys/{id}", stage.persona.tenant);
-    let revoked = send(api.request(reqwest::Method::DELETE, &path).bearer_auth(ADMIN)).await.expect("an answer");
-    assert_eq!(revoked.status, 204);
+    stage.revoke(&id).await;
     assert_eq!((with.close_code().await, without.close_code().await), (Some(4_403), Some(4_403)));
     stage.user(1).await;
     stage.clock.advance(millis(250));

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::stream::Stream;
 use super::{COUNT, Stage, counted, millis};
 use crate::on_both_stores;
+use crate::support::Backend;
 use crate::support::api::send;
-use crate::support::{ADMIN, Backend};
 
 on_both_stores!(a_subscription_is_a_stream_of_events);
 
@@ -113,8 +113,7 @@ async fn a_revoked_credential_ends_its_events() {
     stage.persona.key = key;
     let mut events = Events::open(&stage, &json!({ "query": COUNT })).await;
     assert_eq!(events.answer().await, counted(1, 0));
-    let path = format!("/v1/tenants/{}/keys/{id}", stage.persona.tenant);
-    send(stage.service.api.request(Method::DELETE, &path).bearer_auth(ADMIN)).await.expect("an answer").ok();
+    stage.revoke(&id).await;
     events.ended("without complete: the client asks again, and gets 401").await;
     stage.service.stop().await;
 }

@@ -1,13 +1,11 @@
 //! Limits of live operations, and what shows that a connection lives.
 
-use std::time::Duration;
-
 use serde_json::json;
 
 use super::socket::Graphql;
 use super::{COUNT, Stage, counted, millis};
 use crate::support::Backend;
-use crate::support::tasks::{eventually, eventually_within};
+use crate::support::tasks::eventually;
 
 /// Returns a document that no other number gives.
 fn distinct(n: usize) -> String {
@@ -91,33 +89,5 @@ async fn a_ping_shows_the_newest_position_and_must_be_answered() {
     }
     stage.clock.advance(millis(2_000));
     assert_eq!(socket.close_code().await, None, "30 s after the first ping without an answer");
-    stage.service.stop().await;
-}
-
-/// Connects sockets with as many operations as a tenant may have, and returns the number of those that were started.
-async fn fill(stage: &Stage) -> usize {
-    let (mut sockets, mut started) = (Vec::new(), 0);
-    loop {
-        let mut socket = stage.socket().await;
-        for n in 0..20 {
-            socket.subscribe(&format!("{n}"), COUNT).await;
-        }
-        for _ in 0..20 {
-            if socket.recv_unless_closed().await.is_none() {
-                // All are cut at once.
-                return started;
-            }
-            started += 1;
-        }
-        sockets.push(socket);
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sockets_that_are_cut_at_once_return_what_they_held() {
-    let stage = Stage::new(Backend::Embedded).await;
-    assert_eq!(fill(&stage).await, 4_000);
-    // As many again, once the connections of the first have ended: nothing is left of them.
-    eventually_within(Duration::from_secs(120), "as many operations", async || fill(&stage).await == 4_000).await;
     stage.service.stop().await;
 }

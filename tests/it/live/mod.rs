@@ -2,23 +2,26 @@
 
 mod answers;
 mod closes;
+mod cut;
 mod events;
 mod limits;
 mod plain;
 mod property;
+mod slow;
 pub mod socket;
 pub mod stream;
 mod tickets;
 
 use std::time::Duration;
 
+use reqwest::Method;
 use rollcall::clock::Clock;
 use rollcall::domain::Time;
 use serde_json::{Value, json};
 
-use crate::support::api::Persona;
+use crate::support::api::{Persona, send};
 use crate::support::desks::{connected, directory};
-use crate::support::{Backend, Home, Service, Setup};
+use crate::support::{ADMIN, Backend, Home, Service, Setup};
 use socket::Graphql;
 
 /// Counts the connected users.
@@ -39,7 +42,11 @@ impl Stage {
 
     /// Starts the service with this clock.
     pub(crate) async fn at(backend: Backend, clock: Clock) -> Self {
-        let setup = Setup { clock: clock.clone(), ..Setup::default() };
+        Stage::start(backend, Setup { clock, ..Setup::default() }).await
+    }
+
+    async fn start(backend: Backend, setup: Setup) -> Self {
+        let clock = setup.clock.clone();
         let service = Service::start_on(Home::new(backend).await, setup).await;
         let persona = service.api.persona("tenant").await;
         service.api.put_directory(&persona.key, &directory(9)).await;
@@ -49,6 +56,12 @@ impl Stage {
     /// Connects a socket with the tenant's key.
     async fn socket(&self) -> Graphql {
         Graphql::with_key(&self.service.api, &self.persona.key).await
+    }
+
+    /// Revokes a key of the tenant.
+    async fn revoke(&self, id: &str) {
+        let path = format!("/v1/tenants/{}/keys/{id}", self.persona.tenant);
+        send(self.service.api.request(Method::DELETE, &path).bearer_auth(ADMIN)).await.expect("an answer").ok();
     }
 
     /// Connects a user's desk.

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use super::stream::Stream;
 use super::{Stage, millis};
 use crate::on_both_stores;
+use crate::support::Backend;
 use crate::support::api::send;
 use crate::support::tasks::{Stopwatch, TIMEOUT};
-use crate::support::{ADMIN, Backend};
 
 on_both_stores!(a_breakdown_is_a_stream_of_events);
 on_both_stores!(a_position_that_was_seen_is_waited_for);
@@ -147,8 +147,7 @@ async fn a_revoked_key_ends_its_streams(backend: Backend) {
     for stream in [&mut stream, &mut other] {
         stream.json("moment").await;
     }
-    let path = format!("/v1/tenants/{}/keys/{id}", stage.persona.tenant);
-    send(stage.service.api.request(Method::DELETE, &path).bearer_auth(ADMIN)).await.expect("an answer").ok();
+    stage.revoke(&id).await;
     assert_eq!(stream.next().await, None, "revoked");
     stage.persona.key = kept;
     stage.user(1).await;

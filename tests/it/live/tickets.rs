@@ -9,7 +9,7 @@ use super::{COUNT, Stage, counted, millis};
 use crate::on_both_stores;
 use crate::support::api::{Answer, send};
 use crate::support::sockets::Desk;
-use crate::support::{ADMIN, Backend, Setup};
+use crate::support::{Backend, Setup};
 
 on_both_stores!(a_ticket_opens_one_socket);
 on_both_stores!(a_ticket_opens_streams_of_its_query);
@@ -52,11 +52,6 @@ impl Stage {
     /// Returns the status with which a stream is rejected.
     async fn rejection(&self, query: &str) -> u16 {
         send(self.with_ticket(query)).await.expect("an answer").status
-    }
-
-    async fn revoke(&self, id: &str) {
-        let path = format!("/v1/tenants/{}/keys/{id}", self.persona.tenant);
-        send(self.service.api.request(Method::DELETE, &path).bearer_auth(ADMIN)).await.expect("an answer").ok();
     }
 }
 

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::Stage;
 use crate::live::socket::Graphql;
 use crate::on_both_stores;
-use crate::support::api::send;
+use crate::support::api::{send, until_available};
 use crate::support::postgres::proxy::{Link, Proxy};
 use crate::support::raw::RawStore;
 use crate::support::sockets::Desk;
@@ -26,7 +26,8 @@ const CLIENT: [u8; 4] = [127, 0, 0, 1];
 
 impl Stage {
     async fn ticket(&self, key: &str) -> String {
-        let answer = self.service.api.post(key, "/v1/desk/tickets", &json!({ "user": "1" })).await.expect("an answer");
+        let wanted = json!({ "user": "1" });
+        let answer = until_available(|| self.service.api.post(key, "/v1/desk/tickets", &wanted)).await;
         assert_eq!(answer.status, 201, "{}", answer.text);
         answer.json()["ticket"].as_str().expect("a ticket").to_owned()
     }
@@ -80,7 +81,8 @@ async fn a_live_ticket_is_good_at_every_server_postgres() {
     let (tickets, caller) = stage.elsewhere(&key).await;
     let (theirs, _) = tickets.issue_live(&caller, Some("by=skill")).await.expect("a ticket");
     let path = format!("/v1/live?by=skill&ticket={}", theirs.reveal());
-    let status = async || send(stage.service.api.request(Method::GET, &path)).await.expect("an answer").status;
+    let request = || stage.service.api.request(Method::GET, &path);
+    let status = async || until_available(|| send(request())).await.status;
     assert_eq!([status().await, status().await], [200, 200], "it was made elsewhere, and stays valid");
     let (once, _) = tickets.issue_live(&caller, None).await.expect("a ticket");
     let mut socket = Graphql::connect(&stage.service.api).await;
@@ -89,15 +91,18 @@ async fn a_live_ticket_is_good_at_every_server_postgres() {
     let reused = tickets.redeem_live(once.reveal(), CLIENT.into()).await;
     assert_eq!(reused.map(drop), Err(Fault::CredentialInvalid), "it was used here");
     let wanted = json!({ "query": "by=group" });
-    let ours = stage.service.api.post(&stage.persona.key, "/v1/live/tickets", &wanted).await.expect("an answer");
-    let ours = ours.json()["ticket"].as_str().expect("a ticket").to_owned();
+    let ours = || stage.service.api.post(&stage.persona.key, "/v1/live/tickets", &wanted);
+    let ours = until_available(ours).await.ok().json()["ticket"].as_str().expect("a ticket").to_owned();
     tickets.of_stream(&ours, "by=group", CLIENT.into()).await.expect("it is good elsewhere");
     let other = tickets.of_stream(&ours, "by=skill", CLIENT.into()).await;
     assert_eq!(other.map(drop), Err(Fault::CredentialInvalid), "but for no other query");
     // Its key is revoked elsewhere.
     assert!(stage.other.store.revoke_key(stage.tenant(), id, stage.clock.now()).await.expect("an answer"));
-    stage.poll();
-    eventually("the ticket has ended with its key", async || status().await == 401).await;
+    eventually("the ticket has ended with its key", async || {
+        stage.poll();
+        status().await == 401
+    })
+    .await;
     stage.service.stop().await;
 }
 

@@ -1,6 +1,5 @@
 //! Leases on PostgreSQL through kills, pauses and outages, by the machine's clock: docs/promises.md S1 and S2.
 
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,11 +62,6 @@ impl Stage {
         self.process.kill();
         self.process = Process::start(&self.location, &[]).await;
         *self.address.lock() = self.process.api.clone();
-    }
-
-    fn signal(&self, signal: &str) {
-        let sent = Command::new("kill").args([signal, &self.process.id().to_string()]).status().expect("kill runs");
-        assert!(sent.success());
     }
 
     fn elapsed(&self) -> f64 {
@@ -141,9 +135,9 @@ async fn a_paused_server_ends_no_live_desk() {
     for pause in [3.0, 8.0] {
         let stage = Stage::start().await;
         let stopped = stage.elapsed();
-        stage.signal("-STOP");
+        stage.process.signal("-STOP");
         tokio::time::sleep(Duration::from_secs_f64(pause)).await;
-        stage.signal("-CONT");
+        stage.process.signal("-CONT");
         // The pause may have cost the server its session, which it makes again before it takes heartbeats.
         eventually("heartbeats are taken", async || {
             let beat = [heartbeat("back", 1, "desk", Clock::system().now())];

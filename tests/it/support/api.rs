@@ -1,6 +1,7 @@
 //! An HTTP client of one service: requests with credentials, events, directories, GraphQL and administration.
 
 use std::fmt::Display;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use reqwest::header::HeaderMap;
@@ -8,7 +9,7 @@ use reqwest::{Client, Method, RequestBuilder, Response};
 use rollcall::http::health::OWN_CHECK;
 use serde_json::{Value, json};
 
-use super::tasks::eventually;
+use super::tasks::{Stopwatch, TIMEOUT};
 use super::{ADMIN, captured_output};
 
 /// The timeout of every request; longer than the service may take for any answer, also on a busy machine.
@@ -117,16 +118,23 @@ impl Api {
 
     /// Posts events. Panics unless the outcome of each is `applied`.
     pub async fn apply(&self, key: &str, events: &[Value]) -> Answer {
-        let answer = self.events(key, events).await.expect("an answer").ok();
+        let sent = AtomicUsize::new(0);
+        let send = || {
+            sent.fetch_add(1, Ordering::Relaxed);
+            self.events(key, events)
+        };
+        let answer = until_available(send).await.ok();
+        // The outcome of a 503 is unknown: the events may be there.
+        let also = if sent.into_inner() > 1 { "duplicate" } else { "applied" };
         let outcomes = answer.outcomes();
-        assert!(outcomes.iter().all(|outcome| outcome == "applied"), "{}", answer.text);
+        assert!(outcomes.iter().all(|outcome| outcome == "applied" || outcome == also), "{}", answer.text);
         answer
     }
 
     /// Upserts a directory document. Panics unless it succeeds.
     pub async fn put_directory(&self, key: &str, document: &Value) -> Answer {
-        let request = self.request(Method::PUT, "/v1/directory").bearer_auth(key).json(document);
-        send(request).await.expect("an answer").ok()
+        let request = || self.request(Method::PUT, "/v1/directory").bearer_auth(key).json(document);
+        until_available(|| send(request())).await.ok()
     }
 
     /// Sends a GraphQL document without variables.
@@ -136,7 +144,8 @@ impl Api {
 
     /// Returns the number of connected users from GraphQL's indicator, and the position of the answer.
     pub async fn connected(&self, key: &str) -> (u64, u64) {
-        let answer = self.graphql(key, "{connectedUsersIndicator{connectedUsersCount}}").await.expect("an answer").ok();
+        let query = "{connectedUsersIndicator{connectedUsersCount}}";
+        let answer = until_available(|| self.graphql(key, query)).await.ok();
         let count = answer.json()["data"]["connectedUsersIndicator"]["connectedUsersCount"].as_u64();
         (count.expect("a count"), answer.position())
     }
@@ -152,7 +161,7 @@ impl Api {
         let path = format!("/v1/tenants/{tenant}/keys");
         let wanted = json!({ "name": "test", "scopes": scopes });
         // An unused key disturbs no test.
-        let made = until_available(async || self.post(ADMIN, &path, &wanted).await).await.ok().json();
+        let made = until_available(|| self.post(ADMIN, &path, &wanted)).await.ok().json();
         let text = |member: &str| made[member].as_str().expect("a text").to_owned();
         (text("id"), text("key"))
     }
@@ -172,16 +181,18 @@ impl Api {
 }
 
 /// Sends a request, which may be repeated, until the answer is not 503: on a busy machine the store may be late.
-pub async fn until_available(request: impl AsyncFn() -> Result<Answer, reqwest::Error>) -> Answer {
-    let mut answer = request().await.expect("an answer");
-    eventually("the store answers in time", async || {
-        if answer.is_unavailable() {
-            answer = request().await.expect("an answer");
+pub async fn until_available<F>(request: impl Fn() -> F) -> Answer
+where
+    F: Future<Output = Result<Answer, reqwest::Error>>,
+{
+    let watch = Stopwatch::start();
+    loop {
+        let answer = request().await.expect("an answer");
+        if !answer.is_unavailable() {
+            return answer;
         }
-        !answer.is_unavailable()
-    })
-    .await;
-    answer
+        assert!(watch.elapsed() < TIMEOUT, "unavailable for {TIMEOUT:?}: {}", answer.text);
+    }
 }
 
 /// Sends a request and reads the whole response; of the events of `/v1/live`, which do not end, those up to the first with
@@ -200,11 +211,12 @@ pub fn is_endless(response: &Response) -> bool {
     response.status().as_u16() == 200 && response.url().path().ends_with("/v1/live")
 }
 
-/// Reads events up to the first one with data.
+/// Reads events up to the first one with data, or to the end of the stream: it ends without one if its credential is
+/// revoked just after the status was sent.
 pub async fn first_event(response: &mut Response) -> Result<String, reqwest::Error> {
     let mut text = String::new();
     while !text.contains("\ndata: ") || !text.ends_with("\n\n") {
-        let chunk = response.chunk().await?.expect("an event before the end");
+        let Some(chunk) = response.chunk().await? else { break };
         text.push_str(std::str::from_utf8(&chunk).expect("UTF-8"));
     }
     Ok(text)

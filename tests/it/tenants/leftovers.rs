@@ -81,7 +81,7 @@ async fn work(api: &Api, persona: &Persona, word: &str, round: i64) {
                 events.push(event(id("closed"), "conversation.closed", None, now, about(json!({}))));
             }
         }
-        let answer = until_available(async || api.events(&persona.key, &events).await).await.ok();
+        let answer = until_available(|| api.events(&persona.key, &events)).await.ok();
         assert!(!answer.text.contains("rejected"), "{}", answer.text);
     }
 }
