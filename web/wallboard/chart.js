@@ -73,7 +73,7 @@ function options(element, size, units, span) {
     fill: n === 0 ? color("--area") : undefined, paths: uPlot.paths.stepped({ align: 1 }),
   });
   return {
-    ...size, legend: { show: false }, cursor: { show: false }, padding: [rem * 0.5, rem * 0.4, 0, 0],
+    ...size, legend: { show: false }, cursor: { show: false }, padding: [rem * 0.5, rem * 1.2, 0, 0],
     scales: {
       x: { time: true, range: () => span() },
       // From zero, since a line that is cut off exaggerates.
