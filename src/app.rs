@@ -9,7 +9,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::{TcpListener, TcpSocket};
 
 use crate::auth::secret::Secret;
-use crate::auth::{Credentials, Passwords};
+use crate::auth::{Credentials, Passwords, exchange_log_ins};
 use crate::boot::{BootError, Booted, GivenTokens, boot};
 use crate::clock::Clock;
 use crate::engine::{self, EngineDeps, EngineHandles, Keeper, LeaseTable, Limits, Reader, Submitter};
@@ -20,7 +20,7 @@ use crate::http::{self, AppState, Edge, Handles};
 use crate::lifecycle::Lifecycle;
 use crate::limits::sockets::SocketLimits;
 use crate::limits::{Budget, Budgets, Handshakes, MemoryBudget, Sockets, TenantBudgets, TenantLimits, Throttle};
-use crate::registry::TenantSettings;
+use crate::registry::{Registry, TenantSettings};
 use crate::store::{Location, Store, TenantReads};
 use crate::telemetry;
 
@@ -113,7 +113,7 @@ impl App {
             quarantined: quarantined.into_keys().collect(),
         };
         let EngineHandles { engine, submitter, reader, leases, keeper, following } = engine::build(loaded, deps);
-        let (throttle, scheme) = (Throttle::new(&clock), if tls.is_some() { "https" } else { "http" });
+        let throttle = Throttle::new(&clock, matches!(store, Store::Postgres(_)));
         let config = ListenerConfig {
             listener,
             tls: tls.as_ref().map(|tls| shaking(tls, edge.budgets, &clock, &lifecycle)),
@@ -126,7 +126,7 @@ impl App {
         let state = AppState::new(Handles {
             credentials: credentials.clone(),
             settings: registry.settings(),
-            throttle: throttle.clone(),
+            throttle,
             passwords: Passwords::new(lifecycle.clone(), &clock, edge.budgets),
             tenants: TenantBudgets::new(tenant_limits, &clock),
             submitter: submitter.clone(),
@@ -139,12 +139,12 @@ impl App {
             edge,
         });
         let (stopping, engine_stopping) = (lifecycle.stopping(), lifecycle.engine_stopping());
+        let scheme = if tls.is_some() { "https" } else { "http" };
         lifecycle.spawn("engine", engine.run(engine_stopping.clone()));
         following.into_iter().for_each(|following| following.start(&lifecycle, engine_stopping));
         keep_leases(&lifecycle, leases, keeper, clock.clone());
         lifecycle.spawn("metrics", telemetry::run_upkeep(metrics, clock.clone(), stopping.clone()));
-        lifecycle.spawn("registry", registry.watch(clock.clone(), stopping.clone()));
-        lifecycle.spawn("sweep", credentials.clone().sweep(throttle, stopping.clone()));
+        keep_credentials(&lifecycle, registry, &state);
         lifecycle.spawn("rejections", state.rejections().clone().log_all(engine_stopping.clone()));
         let sockets = serve(&lifecycle, config, state.clone());
         watch_certificate(&lifecycle, tls, clock);
@@ -248,6 +248,16 @@ fn keep_leases(lifecycle: &Lifecycle, leases: Arc<LeaseTable>, keeper: Option<Ke
         lifecycle.spawn("heartbeats", keeper.run(stopping.clone()));
     }
     lifecycle.spawn("pauses", engine::watch_pauses(leases, clock, stopping.clone()));
+}
+
+/// Starts what runs beside requests for keys, settings and tokens, and for the attempts to log in.
+fn keep_credentials(lifecycle: &Lifecycle, registry: Registry, state: &AppState) {
+    let (stopping, clock, throttle) = (lifecycle.stopping(), state.clock(), state.throttle());
+    lifecycle.spawn("registry", registry.watch(clock.clone(), stopping.clone()));
+    lifecycle.spawn("sweep", state.credentials().clone().sweep(throttle.clone(), stopping.clone()));
+    if let Some(table) = state.store().log_in_table(clock.new_id()) {
+        lifecycle.spawn("log-ins", exchange_log_ins(throttle.clone(), table, clock.clone(), stopping.clone()));
+    }
 }
 
 /// The interval at which the open connections are counted in the second half of a drain.

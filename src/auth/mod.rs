@@ -2,6 +2,7 @@
 
 mod authorized;
 mod credentials;
+mod exchange;
 mod failures;
 mod links;
 mod log_ins;
@@ -17,6 +18,7 @@ pub use authorized::{
     WallboardsRead, WallboardsWrite,
 };
 pub use credentials::{Credentials, LOG_INS_AT_ONCE, OperatorHashes};
+pub use exchange::exchange_log_ins;
 pub use links::Link;
 pub use log_ins::LogIn;
 pub use password::{NewPassword, Passwords};

@@ -1,12 +1,14 @@
 //! Rate limits of authentication: log-ins, tokens for a key, and requests without a valid credential. Every attempt
 //! counts, whether it succeeds or not.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use governor::Quota;
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -31,8 +33,21 @@ pub const LOOK_UPS_AN_ADDRESS: NonZeroU32 = many(1_000);
 /// The burst of look-ups after a pause: many desks may connect again at once from behind one address.
 pub const LOOK_UPS_AT_ONCE: NonZeroU32 = many(10_000);
 
+/// Networks and e-mail addresses whose attempts are kept for the other servers at a time. Those of further ones are counted
+/// at this server alone.
+const MOST_SHARED: usize = 2_000;
+
 const fn many(times: u32) -> NonZeroU32 {
     NonZeroU32::MIN.saturating_add(times - 1)
+}
+
+/// Whose attempts to log in are counted together.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct LogInFrom {
+    /// The network; see [`network`].
+    pub network: IpAddr,
+    /// SHA-256 of the e-mail address in lower case; `None` for all of the network.
+    pub email: Option<[u8; 32]>,
 }
 
 /// The rate limits of authentication. A clone shares them.
@@ -45,6 +60,8 @@ struct Inner {
     keys: KeyedRate<Uuid>,
     unauthenticated: KeyedRate<IpAddr>,
     look_ups: KeyedRate<IpAddr>,
+    /// The attempts that were counted here since they were last taken; `None` if there is no other server.
+    shared: Option<Mutex<HashMap<LogInFrom, u32>>>,
 }
 
 impl fmt::Debug for Throttle {
@@ -54,8 +71,9 @@ impl fmt::Debug for Throttle {
 }
 
 impl Throttle {
-    /// Makes the limits, with full bursts.
-    pub fn new(clock: &Clock) -> Self {
+    /// Makes the limits, with full bursts. With `is_shared`, attempts to log in
+    /// are kept for [`Throttle::take_log_ins`].
+    pub fn new(clock: &Clock, is_shared: bool) -> Self {
         let look_ups = Quota::per_second(LOOK_UPS_AN_ADDRESS).allow_burst(LOOK_UPS_AT_ONCE);
         let unauthenticated = Quota::per_second(UNAUTHENTICATED_AN_ADDRESS).allow_burst(UNAUTHENTICATED_AT_ONCE);
         Throttle(Arc::new(Inner {
@@ -64,6 +82,7 @@ impl Throttle {
             keys: KeyedRate::new(Quota::per_minute(TOKENS_A_KEY), clock),
             unauthenticated: KeyedRate::new(unauthenticated, clock),
             look_ups: KeyedRate::new(look_ups, clock),
+            shared: is_shared.then(Mutex::default),
         }))
     }
 
@@ -73,8 +92,39 @@ impl Throttle {
         let from = network(from);
         // Counted first: an attempt that is rejected here does not use up those of the e-mail address.
         self.0.addresses.check(&from)?;
+        self.share(LogInFrom { network: from, email: None });
         // Hashed, so that long e-mail addresses take no memory.
-        self.0.users.check(&(from, Sha256::digest(email.to_lowercase()).into()))
+        let email = Sha256::digest(email.to_lowercase()).into();
+        self.0.users.check(&(from, email))?;
+        self.share(LogInFrom { network: from, email: Some(email) });
+        Ok(())
+    }
+
+    fn share(&self, from: LogInFrom) {
+        let Some(shared) = &self.0.shared else { return };
+        let mut shared = shared.lock();
+        if shared.len() < MOST_SHARED || shared.contains_key(&from) {
+            *shared.entry(from).or_default() += 1;
+        }
+    }
+
+    /// Returns the attempts to log in that were counted here since the last call, for the other servers.
+    pub fn take_log_ins(&self) -> HashMap<LogInFrom, u32> {
+        self.0.shared.as_ref().map(|shared| std::mem::take(&mut *shared.lock())).unwrap_or_default()
+    }
+
+    /// Counts attempts that were made at another server, as far as the rate allows.
+    pub fn count_log_ins(&self, from: &LogInFrom, attempts: u32) {
+        let LogInFrom { network, email } = *from;
+        for _ in 0..attempts {
+            let counted = match email {
+                Some(email) => self.0.users.check(&(network, email)),
+                None => self.0.addresses.check(&network),
+            };
+            if counted.is_err() {
+                return;
+            }
+        }
     }
 
     /// Counts a token for a key. [`Fault::TooMany`] beyond the key's rate.
@@ -96,7 +146,7 @@ impl Throttle {
 
     /// Removes the callers with a full burst from memory.
     pub fn sweep(&self) {
-        let Inner { users, addresses, keys, unauthenticated, look_ups } = &*self.0;
+        let Inner { users, addresses, keys, unauthenticated, look_ups, shared: _ } = &*self.0;
         users.sweep();
         addresses.sweep();
         keys.sweep();
@@ -124,7 +174,7 @@ mod tests {
 
     fn stage() -> (Clock, Throttle, IpAddr) {
         let clock = Clock::manual(Time::from_micros(0));
-        (clock.clone(), Throttle::new(&clock), IpAddr::from([192, 0, 2, 1]))
+        (clock.clone(), Throttle::new(&clock, true), IpAddr::from([192, 0, 2, 1]))
     }
 
     #[test]
@@ -153,6 +203,45 @@ mod tests {
     }
 
     #[test]
+    fn log_ins_at_another_server_count() {
+        let (clock, here, home) = stage();
+        let there = Throttle::new(&clock, true);
+        for n in 0..12 {
+            assert_eq!(here.log_in(home, "ann@example.com").is_ok(), n < 10, "{n}");
+        }
+        let taken = here.take_log_ins();
+        let of =
+            |email: Option<&str>| LogInFrom { network: home, email: email.map(|email| Sha256::digest(email).into()) };
+        assert_eq!(taken, HashMap::from([(of(None), 12), (of(Some("ann@example.com")), 10)]));
+        assert!(here.take_log_ins().is_empty(), "they are taken once");
+        for (from, attempts) in &taken {
+            there.count_log_ins(from, *attempts);
+        }
+        assert!(there.take_log_ins().is_empty(), "what others counted is not passed on");
+        assert!(there.log_in(home, "ann@example.com").is_err());
+        for n in 0..87 {
+            assert_eq!(there.log_in(home, &format!("{n}")), Ok(()));
+        }
+        assert!(there.log_in(home, "x").is_err(), "12, one, and 87 of the hundred of the network");
+        there.count_log_ins(&of(None), u32::MAX);
+    }
+
+    #[test]
+    fn further_networks_are_not_shared_beyond_a_number() {
+        let (_, throttle, home) = stage();
+        for n in 0..3_000_u32 {
+            throttle.log_in(IpAddr::from((0x0a00_0000 + n).to_be_bytes()), "ann").unwrap();
+        }
+        let taken = throttle.take_log_ins();
+        assert_eq!(taken.len(), MOST_SHARED);
+        throttle.log_in(home, "ann").unwrap();
+        assert_eq!(throttle.take_log_ins().len(), 2);
+        let alone = Throttle::new(&Clock::manual(Time::from_micros(0)), false);
+        alone.log_in(home, "ann").unwrap();
+        assert!(alone.take_log_ins().is_empty());
+    }
+
+    #[test]
     fn an_ipv6_network_of_64_bits_is_one_key() {
         let of = |text: &str| network(text.parse().unwrap());
         assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff::2"));
@@ -171,7 +260,7 @@ mod tests {
         throttle.look_up(home).unwrap();
         clock.advance(Duration::from_secs(90));
         throttle.sweep();
-        let Inner { users, addresses, keys, unauthenticated, look_ups } = &*throttle.0;
+        let Inner { users, addresses, keys, unauthenticated, look_ups, shared: _ } = &*throttle.0;
         assert!(users.is_empty() && addresses.is_empty() && keys.is_empty());
         assert!(unauthenticated.is_empty() && look_ups.is_empty());
     }

@@ -35,6 +35,7 @@ include!(
     "0015_heartbeats",
     "0016_wallboard_link",
     "0017_duties",
+    "0018_log_in_attempts",
 );
 
 /// A migration's name, without the ending, and its statements.

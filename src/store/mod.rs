@@ -38,7 +38,7 @@ pub use housekeeping::{Chore, Expiry};
 pub use links::{LinkOf, LinkRecord};
 pub use load::CheckpointReader;
 pub use lock::ServerLock;
-pub use postgres::{HeartbeatTable, Mark, PostgresStore};
+pub use postgres::{HeartbeatTable, LogInTable, Mark, PostgresStore};
 pub use registry::{KeyRecord, RegistryChanges, RegistryVersion, TenantRecord};
 pub use sqlite::SqliteStore;
 pub use tenant_reads::{ArchivePart, ArchiveSearch, TenantReads};

@@ -9,6 +9,7 @@ mod heartbeats;
 mod housekeeping;
 mod links;
 mod load;
+mod log_ins;
 mod registry;
 mod tickets;
 mod tokens;
@@ -28,6 +29,7 @@ use crate::journal::Sessions;
 pub use checkpoint::CheckpointWriter;
 pub use heartbeats::{HeartbeatTable, Mark};
 pub use load::CheckpointReader;
+pub use log_ins::LogInTable;
 
 /// The server's time limit for a page of the archive. Its caller gives up shortly before and does not cancel the
 /// statement.

@@ -4,6 +4,7 @@
 //! that it does not poll for changes: what it knows without being asked for is what it looks up.
 
 mod credentials;
+mod log_ins;
 mod revocations;
 mod settings;
 mod tickets;
