@@ -28,7 +28,7 @@ on_both_stores!(a_checkpoint_under_way_leaves_no_rows);
 on_both_stores!(the_registry_reports_deleted_tenants);
 
 /// Tables without rows of tenants.
-const OTHERS: [&str; 4] = ["_sqlx_migrations", "duty", "registry", "replica"];
+const OTHERS: [&str; 5] = ["_sqlx_migrations", "duty", "log_in_attempt", "registry", "replica"];
 
 impl Bench {
     /// Adds a key and a token of it.
