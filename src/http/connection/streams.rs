@@ -59,6 +59,12 @@ impl Sending {
         let unwritten = self.handed.load(Ordering::Acquire) > self.written.load(Ordering::Acquire);
         unwritten || !self.has_nothing.load(Ordering::Acquire)
     }
+
+    /// Returns true for a response that has not ended, of which all that there was to send was handed over: events that are
+    /// read until the client wants no more of them, which it can only say by a reset.
+    fn is_between_events(&self) -> bool {
+        self.has_nothing.load(Ordering::Acquire) && self.handed.load(Ordering::Acquire) > 0
+    }
 }
 
 impl Streams {
@@ -172,7 +178,7 @@ impl Drop for Open {
         state.open.remove(&self.id);
         if self.sending.is_complete.load(Ordering::Acquire) {
             state.resets = state.resets.saturating_sub(1);
-        } else {
+        } else if !self.sending.is_between_events() {
             state.resets += 1;
         }
         let is_last = state.open.is_empty();
@@ -251,6 +257,7 @@ mod tests {
     use std::net::{IpAddr, Ipv4Addr};
     use std::sync::Barrier;
 
+    use futures_util::StreamExt;
     use http_body_util::BodyExt;
     use uuid::Uuid;
 
@@ -296,6 +303,25 @@ mod tests {
         assert_eq!((streams.open_count(), streams.0.state.lock().resets), (0, 2));
         drop(streams.open().answered(response(0)));
         assert_eq!(streams.0.state.lock().resets, 1);
+    }
+
+    #[tokio::test]
+    async fn a_stream_of_events_that_is_closed_is_no_reset() {
+        let streams = streams();
+        let events = |first: &'static str| {
+            let first = futures_util::stream::iter((!first.is_empty()).then(|| Ok::<_, axum::Error>(Bytes::from(first))));
+            Response::new(Body::from_stream(first.chain(futures_util::stream::pending())))
+        };
+        for (first, resets) in [("data: 1\n\n", 0), ("", 1)] {
+            let mut body = streams.open().answered(events(first)).into_body();
+            if !first.is_empty() {
+                drop(body.frame().await.expect("an event").expect("data"));
+            }
+            let moment = Duration::from_millis(5);
+            assert!(tokio::time::timeout(moment, body.frame()).await.is_err(), "it waits for the next event");
+            drop(body);
+            assert_eq!((streams.open_count(), streams.0.state.lock().resets), (0, resets));
+        }
     }
 
     #[test]

@@ -271,6 +271,16 @@ async fn streams_that_are_reset_are_bounded() {
     for _ in 0..300 {
         assert_eq!(client.answer(get("/livez")).await.expect("an answer").0, 200);
     }
+    // So are streams of events, which only the client ends.
+    let client = Client::to(&service).await;
+    for _ in 0..300 {
+        let live = request("GET", "/v1/live?by=skill", &[("authorization", authorization.as_str())]);
+        let (response, mut stream) = client.send(live, true).await.expect("a stream");
+        let mut events = response.await.expect("an answer").into_body();
+        events.data().await.expect("an event").expect("data");
+        stream.send_reset(Reason::CANCEL);
+    }
+    assert_eq!(client.answer(get("/livez")).await.expect("an answer").0, 200);
     service.stop().await;
 }
 
