@@ -75,7 +75,7 @@ async def through_outages(service, postgres, desks, outages):
     """Stops or kills the store for longer than a lease, several times, while desks send heartbeats."""
     tenant = (await make_tenants(service.port, 1, desks))[0]
     client = Client(service.port, tenant.key)
-    (await client.post(opened(desks, "open"))).ok()
+    (await client.patient("POST", "/v1/events", opened(desks, "open"))).ok()
     living = Living(service.port, tenant, desks)
     tasks = [asyncio.create_task(living.beat()), asyncio.create_task(living.look())]
     away = 0.0
@@ -118,7 +118,7 @@ async def silent(service, desks, flaw=None):
         for start in range(0, desks, share):
             some = events[start:start + share]
             before = time.monotonic()
-            (await client.post(some)).ok()
+            (await client.patient("POST", "/v1/events", some)).ok()
             after = time.monotonic()
             for e in some:
                 sent[int(e["subject"])], taken[int(e["subject"])] = before, after

@@ -22,7 +22,7 @@ class Beating:
 
     async def start(self):
         client = Client(self.service.port, self.tenant.key)
-        (await client.post(opened(self.desks, "open"))).ok()
+        (await client.patient("POST", "/v1/events", opened(self.desks, "open"))).ok()
         groups = [range(first, min(first + 20, self.desks + 1)) for first in range(1, self.desks + 1, 20)]
         self.tasks = [asyncio.create_task(self.beat(n, group)) for n, group in enumerate(groups)]
         self.tasks.append(asyncio.create_task(self.look()))
@@ -156,7 +156,7 @@ async def silent_desks(stage):
                 await asyncio.sleep(0.05)
 
     sent = time.monotonic()
-    (await client.post(opened(desks, "open"))).ok()
+    (await client.patient("POST", "/v1/events", opened(desks, "open"))).ok()
     opened_at = time.monotonic()
     floods = [asyncio.create_task(flood(n)) for n in range(32)]
     late = asyncio.create_task(speak_again(service, quiet)) if stage.control else None
