@@ -309,7 +309,8 @@ mod tests {
     async fn a_stream_of_events_that_is_closed_is_no_reset() {
         let streams = streams();
         let events = |first: &'static str| {
-            let first = futures_util::stream::iter((!first.is_empty()).then(|| Ok::<_, axum::Error>(Bytes::from(first))));
+            let first =
+                futures_util::stream::iter((!first.is_empty()).then(|| Ok::<_, axum::Error>(Bytes::from(first))));
             Response::new(Body::from_stream(first.chain(futures_util::stream::pending())))
         };
         for (first, resets) in [("data: 1\n\n", 0), ("", 1)] {
