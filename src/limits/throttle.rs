@@ -41,7 +41,7 @@ const fn many(times: u32) -> NonZeroU32 {
     NonZeroU32::MIN.saturating_add(times - 1)
 }
 
-/// Whose attempts to log in are counted together.
+/// The origin of attempts to log in that are counted together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LogInFrom {
     /// The network; see [`network`].
@@ -71,8 +71,7 @@ impl fmt::Debug for Throttle {
 }
 
 impl Throttle {
-    /// Makes the limits, with full bursts. With `is_shared`, attempts to log in
-    /// are kept for [`Throttle::take_log_ins`].
+    /// Makes the limits, with full bursts. With `is_shared`, attempts to log in are kept for [`Throttle::take_log_ins`].
     pub fn new(clock: &Clock, is_shared: bool) -> Self {
         let look_ups = Quota::per_second(LOOK_UPS_AN_ADDRESS).allow_burst(LOOK_UPS_AT_ONCE);
         let unauthenticated = Quota::per_second(UNAUTHENTICATED_AN_ADDRESS).allow_burst(UNAUTHENTICATED_AT_ONCE);

@@ -1,5 +1,4 @@
-"""Measures a cluster in one run: durable events a second, delays between replicas, heartbeats, polls,
-memory, stops.
+"""Measures a cluster in one run: durable events a second, delays between replicas, heartbeats, polls, memory, stops.
 
 All parts and the clients share the machine's cores, so that the figures compare with each other and not with others.
 """

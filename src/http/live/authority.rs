@@ -92,7 +92,7 @@ impl Authority {
 }
 
 impl CheckedAuthority {
-    /// Of an authority whose first check is due at a monotonic time.
+    /// Wraps an authority. The first check is due at the monotonic time `next`.
     pub const fn new(authority: Authority, next: Duration) -> Self {
         CheckedAuthority { authority, next }
     }
