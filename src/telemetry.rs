@@ -181,6 +181,7 @@ fn describe() {
         "Rows deleted after their retention, and those of deleted tenants."
     );
     describe_gauge!("rollcall_quarantined_tenants", "Tenants out of service.");
+    describe_gauge!("rollcall_unsettled_tenants", "Tenants out of service: their entries are of another release.");
     describe_gauge!("rollcall_duties_held", "1 for each kind of work that this server does for all.");
     describe_gauge!("rollcall_replicas", "Servers on the store that are not gone.");
     describe_counter!("rollcall_lost_histories_total", "Tenants loaded again since the store lost entries.");
