@@ -189,14 +189,7 @@ impl Follower {
             }
         }
         let mut behind = Vec::new();
-        let ours = self.journal.apply_version();
         for (tenant, head) in heads {
-            if let Some(version) = head.other_version(ours).filter(|_| !self.views.is_absent(tenant)) {
-                if self.links.feed.has_room(tenant) {
-                    self.links.feed.add(tenant, Delivery::OtherVersion(version));
-                }
-                continue;
-            }
             self.note(tenant, head);
             let published = self.views.tail(tenant).seq;
             if published > head.seq {
@@ -232,7 +225,16 @@ impl Follower {
     fn note(&mut self, tenant: TenantId, head: Head) {
         let before = self.seen.insert(tenant, head);
         let state = self.views.tail(tenant);
-        if self.views.is_absent(tenant) || (before == Some(head) && state.seq >= head.seq) {
+        if self.views.is_absent(tenant) {
+            return;
+        }
+        if let Some(version) = head.other_version(self.journal.apply_version()) {
+            if self.links.feed.has_room(tenant) {
+                self.links.feed.add(tenant, Delivery::OtherVersion(version));
+            }
+            return;
+        }
+        if before == Some(head) && state.seq >= head.seq {
             return;
         }
         if state.seq == head.seq {

@@ -87,6 +87,9 @@ impl Engine {
     /// error some of the tenants are not brought up.
     pub(super) async fn follow(&mut self, heads: &HashMap<TenantId, Head>) -> Result<(), JournalError> {
         for (tenant, head) in heads {
+            if self.is_of_another_version(*tenant, *head) {
+                continue;
+            }
             let (end, head) = (self.tenants.end(*tenant), Tail::from(*head));
             if end == head || self.tenants.is_absent(*tenant) {
                 continue;
@@ -152,6 +155,15 @@ impl Engine {
                 Err(error) => self.tenants.quarantine(tenant, &error.to_string()),
             }
         }
+    }
+
+    /// Returns true for a tenant whose entries are of another apply version, after taking it out of service.
+    fn is_of_another_version(&mut self, tenant: TenantId, head: Head) -> bool {
+        let Some(version) = head.other_version(self.apply_version()) else { return false };
+        if !self.tenants.is_absent(tenant) {
+            self.tenants.unsettle(tenant, version > self.apply_version());
+        }
+        true
     }
 
     /// The version of the rules by which this server applies entries.
@@ -244,7 +256,7 @@ impl Engine {
     async fn catch_up(&mut self, unknown: Option<&UnknownAppend>, found: &mut Found) -> Result<(), JournalError> {
         let (batches, fenced) = unknown.map_or((&[][..], &[][..]), |unknown| (&unknown.batches, &unknown.tenants));
         for (tenant, head) in self.appender.reconnect(fenced).await? {
-            if self.alone.is_under_way(tenant) {
+            if self.alone.is_under_way(tenant) || self.is_of_another_version(tenant, head) {
                 continue;
             }
             self.bring_to(tenant, head.into(), |tenants, logged| {
