@@ -1,6 +1,6 @@
 //! The state of each tenant, derived by applying its journal, and the immutable views that readers query.
 //!
-//! Pure and synchronous: no clock, no I/O, no lock. The same entries always give the same state and the same outcomes.
+//! Pure and synchronous: no clock, no I/O, and no lock that a reader waits for. The same entries always give the same state and the same outcomes.
 
 pub mod boards;
 pub mod claim;
@@ -8,6 +8,7 @@ pub mod conversations;
 pub mod count;
 pub mod details;
 pub mod directory;
+pub mod kept;
 pub mod listed;
 pub mod persistent;
 pub mod person;

@@ -24,6 +24,7 @@ use super::conversations::Conversations;
 use super::count::index::{Columns, Index, columns};
 use super::details::{Detail, Details};
 use super::directory::Directory;
+use super::kept::KeptCounts;
 use super::persistent::{Chunks, Map};
 use super::person::Person;
 use super::since::{Since, Values};
@@ -84,6 +85,8 @@ pub struct State {
     usage: Usage,
     index: Index,
     details: Details,
+    /// Counts of the newest view's directory, shared with views. Derived, and no part of the state.
+    kept: Arc<KeptCounts>,
     /// Users whose index row and details the next view has to update; may contain duplicates.
     touched: Vec<u32>,
     /// Keys of the rows changed since the newest checkpoint.
@@ -97,11 +100,13 @@ pub struct State {
 impl State {
     /// Creates the state of a new tenant, at position 0.
     pub fn new(tenant: TenantId) -> Self {
+        let directory = Arc::new(Directory::new(tenant));
         State {
             position: 0,
             batch: None,
             recorded: Time::NEVER,
-            directory: Arc::new(Directory::new(tenant)),
+            kept: Arc::new(KeptCounts::new(directory.clone())),
+            directory,
             people: Chunks::default(),
             values: Chunks::default(),
             since: Chunks::default(),
@@ -192,6 +197,12 @@ impl State {
         // A user touched by many entries of a batch is derived once.
         self.touched.sort_unstable();
         self.touched.dedup();
+        if !self.touched.is_empty() {
+            self.index.begin();
+        }
+        if !self.kept.is_of(&self.directory) {
+            self.kept = Arc::new(KeptCounts::new(self.directory.clone()));
+        }
         for ix in std::mem::take(&mut self.touched) {
             let columns = self.columns_of(&self.directory, ix);
             self.index.set(ix, &columns);
@@ -199,7 +210,7 @@ impl State {
         }
         let (index, details) = (self.index.clone(), self.details.clone());
         let view = View::new(self.position, self.directory.clone(), index, details, self.conversations.clone());
-        let view = view.with_recorded(self.recorded).with_limits(self.limits);
+        let view = view.with_recorded(self.recorded).with_limits(self.limits).with_kept(self.kept.clone());
         Arc::new(view.with_since(self.since.clone()).with_boards(self.boards.clone()))
     }
 

@@ -18,7 +18,7 @@ pub fn available(view: &View, rule: &Reference, language: Option<&str>) -> PerCh
     }
     let members = of_groups(groups.iter().map(|group| EntityRef::Guid(*group)));
     PerChannel::from_fn(|channel: Channel| match language {
-        None => view.count(&members, Available::on(channel)).people > 0,
+        None => view.count_kept(&members, Available::on(channel)).people > 0,
         Some(language) => {
             let mut found = roster(view, &members, Connection::OnlineFor(channel)).into_iter();
             found.any(|ix| view.directory().profile(ix).is_some_and(|profile| speaks(profile, language)))

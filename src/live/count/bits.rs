@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::index::{BLOCK_USERS, BLOCK_WORDS};
+use super::index::{BLOCK_USERS, BLOCK_WORDS, Place};
 
 /// Maximum number of members of a set stored as one list, which is copied as a whole.
 const LIST_MAX: usize = 1_024;
@@ -73,26 +73,28 @@ impl Bits {
         }
     }
 
-    /// Sets the bits of one block's members in `out`, the words of that block.
+    /// Sets the bits of a span's members in `out`, the words of the span.
     #[inline(always)]
-    pub fn or_into(&self, block: usize, out: &mut [u64]) {
+    pub fn or_into(&self, at: Place, out: &mut [u64]) {
         match self {
-            Bits::Blocks(parts) => match parts.get(block) {
+            Bits::Blocks(parts) => match parts.get(at.block) {
                 Some(Part::Dense(words)) => {
-                    for (o, w) in out.iter_mut().zip(words.iter()) {
+                    for (o, w) in out.iter_mut().zip(words.iter().skip(at.word)) {
                         *o |= w;
                     }
                 }
                 Some(Part::List(list)) => {
-                    let end = out.len() * 64;
-                    for at in list.iter().map(|at| usize::from(*at)).take_while(|at| *at < end) {
-                        out[at / 64] |= 1 << (at % 64);
+                    let start = at.word * 64;
+                    let end = start + out.len() * 64;
+                    let from = list.partition_point(|position| usize::from(*position) < start);
+                    for position in list[from..].iter().map(|at| usize::from(*at)).take_while(|at| *at < end) {
+                        out[(position - start) / 64] |= 1 << (position % 64);
                     }
                 }
                 Some(Part::Empty) | None => {}
             },
             Bits::List(list) => {
-                let start = block as u32 * BLOCK_USERS;
+                let start = at.first_user();
                 let end = start + (out.len() * 64) as u32;
                 let from = list.partition_point(|ix| *ix < start);
                 for ix in list[from..].iter().take_while(|ix| **ix < end) {
@@ -103,27 +105,28 @@ impl Bits {
         }
     }
 
-    /// The first `words` words of one block, if it is stored as bits and has that many.
+    /// The `words` words of a span, if they are stored as bits.
     #[inline(always)]
-    pub fn whole(&self, block: usize, words: usize) -> Option<&[u64]> {
+    pub fn whole(&self, at: Place, words: usize) -> Option<&[u64]> {
         match self {
-            Bits::Blocks(parts) => match parts.get(block)? {
-                Part::Dense(all) => all.get(..words),
+            Bits::Blocks(parts) => match parts.get(at.block)? {
+                Part::Dense(all) => all.get(at.word..at.word + words),
                 Part::Empty | Part::List(_) => None,
             },
             Bits::List(_) => None,
         }
     }
 
-    /// Clears the bits in `mask`, the words of one block, that are not members.
+    /// Clears the bits in `mask`, the words of a span, that are not members.
     #[inline(always)]
-    pub fn and_into(&self, block: usize, mask: &mut [u64]) {
+    pub fn and_into(&self, at: Place, mask: &mut [u64]) {
         if let Bits::Blocks(parts) = self
-            && let Some(Part::Dense(words)) = parts.get(block)
+            && let Some(Part::Dense(words)) = parts.get(at.block)
         {
             // Words beyond those stored have no members.
-            let known = words.len().min(mask.len());
-            for (m, w) in mask.iter_mut().zip(words.iter()) {
+            let stored = words.get(at.word..).unwrap_or_default();
+            let known = stored.len().min(mask.len());
+            for (m, w) in mask.iter_mut().zip(stored) {
                 *m &= w;
             }
             mask[known..].fill(0);
@@ -132,7 +135,7 @@ impl Bits {
         // On the stack, so that counting allocates nothing.
         let mut members = [0; BLOCK_WORDS];
         let members = &mut members[..mask.len()];
-        self.or_into(block, members);
+        self.or_into(at, members);
         for (m, w) in mask.iter_mut().zip(members) {
             *m &= *w;
         }
@@ -255,18 +258,31 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::super::index::SEGMENT_WORDS;
     use super::*;
 
     fn members(bits: &Bits, blocks: usize) -> BTreeSet<u32> {
         let mut found = BTreeSet::new();
         for block in 0..blocks {
-            let mut words = [0; BLOCK_WORDS];
-            bits.or_into(block, &mut words);
-            let mut all = [!0; BLOCK_WORDS];
-            bits.and_into(block, &mut all);
+            let (at, mut words, mut all) = (Place { block, word: 0 }, [0; BLOCK_WORDS], [!0; BLOCK_WORDS]);
+            bits.or_into(at, &mut words);
+            bits.and_into(at, &mut all);
             assert_eq!(words, all, "or_into and and_into agree");
-            if let Some(whole) = bits.whole(block, BLOCK_WORDS) {
+            if let Some(whole) = bits.whole(at, BLOCK_WORDS) {
                 assert_eq!(words, whole, "whole agrees");
+            }
+            for word in (0..BLOCK_WORDS).step_by(SEGMENT_WORDS) {
+                let (at, mut some, mut kept) = (Place { block, word }, [0; SEGMENT_WORDS], [!0; SEGMENT_WORDS]);
+                bits.or_into(at, &mut some);
+                bits.and_into(at, &mut kept);
+                assert_eq!(
+                    (some, kept),
+                    (words[word..word + SEGMENT_WORDS].try_into().unwrap(), some),
+                    "a segment agrees"
+                );
+                if let Some(whole) = bits.whole(at, SEGMENT_WORDS) {
+                    assert_eq!(some, whole, "whole agrees for a segment");
+                }
             }
             for (w, word) in words.iter().enumerate() {
                 for bit in (0..64).filter(|bit| word & (1 << bit) != 0) {

@@ -16,12 +16,12 @@ pub struct Members {
 
 impl Members {
     /// The users with one value, given by its row in the dimension's table; `None` if no user ever had it.
-    pub fn of(&self, dimension: Dimension, row: u32) -> Option<&Bits> {
-        self.sets[dimension as usize].get(row as usize)?.as_deref()
+    pub fn of(&self, dimension: Dimension, row: u32) -> Option<&Arc<Bits>> {
+        self.sets[dimension as usize].get(row as usize)?.as_ref()
     }
 
     /// The users that have a role.
-    pub fn role(&self, role: Role) -> &Bits {
+    pub fn role(&self, role: Role) -> &Arc<Bits> {
         &self.roles[role as usize]
     }
 
