@@ -31,7 +31,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let [url, rows, connections, seconds] = &given[..] else {
         return Err("needs four arguments: URL ROWS CONNECTIONS SECONDS".into());
     };
-    let (rows, connections, seconds) = (rows.parse()?, connections.parse::<usize>()?, Duration::from_secs(seconds.parse()?));
+    let (rows, connections, seconds) =
+        (rows.parse()?, connections.parse::<usize>()?, Duration::from_secs(seconds.parse()?));
     let began = Instant::now();
     let tasks: Vec<_> = (0..connections).map(|_| tokio::spawn(commit(url.clone(), rows, began + seconds))).collect();
     let mut times = Vec::new();

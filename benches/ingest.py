@@ -3,7 +3,8 @@
 arrays    Arrays of 64 events over 16 and 64 connections; events a second, and the service's processor time an event.
 singles   Single events over 256 connections; p50 and p99 of a request.
 bare      On PostgreSQL, in the same turns: the rows of 1,024 events a statement on two connections (for arrays), and of as
-          many as the service put in a batch, on one (for singles), inserted by a program that does nothing else.
+          many as the service put in a batch, on one (for singles), inserted by a program that does nothing else. Of the
+          service's, the bytes of the write-ahead log an event (pg_stat_wal).
 beside    Single events of a small tenant, one after the other, while another tenant sends arrays of 2,000 on 4 connections;
           "calm" is the same sender to /echo, which costs processor time as well and changes nothing.
 
@@ -68,10 +69,14 @@ async def position(service, key):
     return answer.position
 
 
+def wal_bytes(service):
+    return int(service.sql("SELECT wal_bytes FROM pg_stat_wal")[0][0]) if service.url else 0
+
+
 async def round_of(service, folder, key, options, url, program, found):
     for name, (each, connections) in KINDS.items():
         batches, before = await service.metric("rollcall_batch_events_count"), processor_time(service.process.pid)
-        start, began = await position(service, key), time.monotonic_ns()
+        start, began, wal = await position(service, key), time.monotonic_ns(), wal_bytes(service)
         rate, p50, p99 = wrk(folder, service.port, key, "/v1/events", each, connections, options.seconds, f"r{began}")
         taken, spent = await position(service, key) - start, processor_time(service.process.pid) - before
         # Requests that are unanswered when wrk stops take positions without being counted: there may be more, never fewer.
@@ -79,6 +84,7 @@ async def round_of(service, folder, key, options, url, program, found):
         batches = max(await service.metric("rollcall_batch_events_count") - batches, 1)
         figures = {"events/s": rate * each, "p50": p50, "p99": p99, "µs": spent / taken * 1e6, "batch": taken / batches}
         if url:
+            figures["WAL bytes an event"] = (wal_bytes(service) - wal) / taken
             rows, beside = (BARE_ROWS, BARE_CONNECTIONS) if each > 1 else (max(round(taken / batches), 1), 1)
             figures["bare"], _, figures["bare p99"] = bare(program, url, rows, beside, options.seconds)
             figures["÷ bare"] = figures["events/s"] / figures["bare"]
