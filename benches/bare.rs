@@ -4,6 +4,8 @@
 //! commits statements of ROWS events of a tenant of its own, one after the other. Prints the events a second, and the time
 //! of a statement in milliseconds: p50 and p99.
 
+#![expect(clippy::disallowed_methods, reason = "a program of its own, without the service's clock, tasks and ids")]
+
 use std::error::Error;
 use std::time::{Duration, Instant};
 

@@ -244,9 +244,11 @@ async def measure(options, folder):
         services[oldest].stop()
         with open(kept_path, "w") as file:
             json.dump(kept, file)
+        loaded = os.path.join(folder, "store")
         for name in programs:
             work = os.path.join(options.work, name)
-            shutil.copytree(os.path.join(folder, "store"), work)
+            # The last takes the store itself, unless it is to be kept.
+            (shutil.move if name == list(programs)[-1] and not options.folder else shutil.copytree)(loaded, work)
             services[name] = Service(programs[name], work, None, flags)
             await services[name].start(START_MOST)
         tenants = [Tenant(options.work, kept[str(users)], users, options.filters) for users in sizes]

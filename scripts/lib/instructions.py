@@ -2,15 +2,14 @@
 
 search      POST /v1/user-activity/search with three filters, in a tenant of 64 users
 graphql     connectedUsersIndicator with two filters, headcount and occupancy, in the same tenant
-kernel      what a search takes more in a tenant of 16,384 users: the count itself
+kernel      what a search that was not asked before takes more in a tenant of 131,072 users: the count itself
 
-Each is the lowest of three runs of --requests requests on one connection, less the instructions of as many requests to
-/echo with the same body, so that what HTTP costs is not counted. Instructions of the idle service are taken off. callgrind
-runs one thread at a time and knows no AVX-512, so the kernel is the one for AVX2.
+Each is the lowest of three runs of --requests requests, which are sent together on one connection. callgrind runs one thread at a time and knows no AVX-512, so the kernel is the one for AVX2.
 """
 import argparse
 import asyncio
 import glob
+import itertools
 import json
 import os
 import random
@@ -21,14 +20,14 @@ import time
 
 sys.path.insert(0, os.path.join(os.getcwd(), "benches"))
 import seed
-from client import Client
+from client import Client, read_answer, request
 from service import ADMIN, Service
 from world import event
 
 RECORDED = "benches/instructions.json"
 ROOM = 1.1  # of the recorded number: allocations and hashes differ from run to run
 RUNS = 3
-SMALL, LARGE = 64, 16_384
+SMALL, LARGE = 64, 131_072
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 INDICATOR = ("query($g:[LegacyId!],$c:[LegacyId!]){connectedUsersIndicator(groupIds:$g,campaignIds:$c){connectedUsersCount "
              "countByChatAvailabilityStatus{available busy toggleOff} usersInProductionChatOccupancy"
@@ -43,6 +42,8 @@ class Counted(Service):
         self.folder = folder
         self.command = ["valgrind", "--tool=callgrind", "--instr-atstart=no", "--quiet",
                         f"--callgrind-out-file={folder}/count", *self.command]
+        # Others would look for work meanwhile, which counts as well.
+        self.environment["TOKIO_WORKER_THREADS"] = "1"
 
     def tell(self, *words):
         ran = subprocess.run(["callgrind_control", *words, str(self.process.pid)], capture_output=True, text=True)
@@ -63,11 +64,11 @@ class Counted(Service):
         raise AssertionError("callgrind wrote no numbers")
 
 
-async def load(service, users):
-    """Makes a tenant, whose users have desks, and returns its key."""
+def load(service, users):
+    """Makes a tenant, of which the first users have desks, and returns its key."""
     api, rng = seed.Api(f"http://127.0.0.1:{service.port}"), random.Random(users)
     key = seed.make_tenant(api, ADMIN)
-    numbers = range(seed.FIRST_USER, seed.FIRST_USER + users)
+    numbers = range(seed.FIRST_USER, seed.FIRST_USER + SMALL)
     for document in seed.documents(users, rng):
         api.call("PUT", "/v1/directory", key, document)
     events = [event(f"seed-{n}", kind, data, number)
@@ -77,41 +78,38 @@ async def load(service, users):
     return key
 
 
-async def count(service, client, path, body, headers, requests):
-    """Returns the instructions of one request, less those of the idle service meanwhile."""
-    (await client.ask("POST", path, body, headers)).ok()
+async def count(service, client, path, bodies, headers):
+    """Returns the instructions of one request. All are sent at once, so that nothing waits in between."""
+    (await client.ask("POST", path, bodies[-1], headers)).ok()
     service.read()
-    began = time.monotonic()
-    await asyncio.sleep(0.5)
-    idle = service.read() / (time.monotonic() - began)
-    began = time.monotonic()
-    for _ in range(requests):
-        (await client.ask("POST", path, body, headers)).ok()
-    passed = time.monotonic() - began
-    return (service.read() - idle * passed) / requests
+    client.writer.write(b"".join(request("POST", path, None, body, headers) for body in bodies))
+    for _ in bodies:
+        (await read_answer(client.reader)).ok()
+    return service.read() / len(bodies)
 
 
-async def measure(service, requests):
+async def measure(service, keys, requests):
     await service.start(180)
-    keys = {users: await load(service, users) for users in (SMALL, LARGE)}
     client = Client(service.port)
     bearer = {"Content-Type": "application/json", "Authorization": f"Bearer {keys[SMALL]}"}
     indicator = json.dumps({"query": INDICATOR, "variables": {"g": [1, 2], "c": [111, 112]}}).encode()
 
-    def search(users):
-        return (f"auth_token={keys[users]}&campaign_id=111,112&queue_id=201,202&filter_by_skill_options=Skill%201,Skill%202"
-                .encode())
+    pairs = itertools.combinations
+    different = itertools.product(pairs(range(201, 211), 2), pairs(range(1, 21), 2))
 
-    asked = {"search": ("/v1/user-activity/search", search(SMALL), FORM), "graphql": ("/graphql", indicator, bearer),
-             "large": ("/v1/user-activity/search", search(LARGE), FORM)}
+    def searches(users):
+        """As many searches as are counted, none of which was made before."""
+        chosen = [next(different) for _ in range(requests)]
+        return [f"auth_token={keys[users]}&campaign_id=111,112&queue_id={q[0]},{q[1]}&filter_by_skill_options=Skill%20{s[0]},"
+                f"Skill%20{s[1]}".encode() for q, s in chosen]
+
+    path = "/v1/user-activity/search"
+    asked = {"search": lambda: (path, searches(SMALL), FORM), "graphql": lambda: ("/graphql", [indicator] * requests, bearer),
+             "large": lambda: (path, searches(LARGE), FORM)}
     service.tell("--instr=on")
     found = {}
-    for name, (path, body, headers) in asked.items():
-        runs = []
-        for _ in range(RUNS):
-            echo = await count(service, client, "/echo", body, headers, requests)
-            runs.append(await count(service, client, path, body, headers, requests) - echo)
-        found[name] = round(min(runs))
+    for name, what in asked.items():
+        found[name] = round(min([await count(service, client, *what()) for _ in range(RUNS)]))
     client.close()
     found["kernel"] = found.pop("large") - found["search"]
     return found
@@ -138,10 +136,15 @@ async def main():
     options = p.parse_args()
     build = "debug" if "/debug/" in options.program else "release"
     with tempfile.TemporaryDirectory(prefix="rollcall-instructions.") as folder:
-        service = Counted(options.program, folder)
+        # Loaded without callgrind, and stopped, so that nothing is left to be written when requests are counted.
+        loading, service = Service(options.program, folder), Counted(options.program, folder)
         try:
-            found = await measure(service, options.requests)
+            await loading.start()
+            keys = {users: load(loading, users) for users in (SMALL, LARGE)}
+            loading.stop()
+            found = await measure(service, keys, options.requests)
         finally:
+            loading.kill()
             service.kill()
     recorded = {}
     if os.path.exists(RECORDED):

@@ -193,8 +193,8 @@ mod tests {
 
     /// Stores a user whose columns follow from a number.
     fn set(index: &mut Index, ix: u32, n: u32) {
-        let lane = Lane { enabled: true, toggle: n % 3 > 0, current: n % 4, max: 1 + n % 5, ..Lane::default() };
-        index.set(ix, &columns(&facts(n % 2 > 0, lane), n % 7 > 0, true));
+        let lane = Lane { enabled: true, toggle: !n.is_multiple_of(3), current: n % 4, max: 1 + n % 5 };
+        index.set(ix, &columns(&facts(!n.is_multiple_of(2), lane), !n.is_multiple_of(7), true));
     }
 
     /// Asks three questions, and compares each answer with a count of all users.
@@ -257,7 +257,7 @@ mod tests {
         let (kept, mut index, all) = (kept(), some_index(3), Filter::default());
         for n in 0..3 {
             index.begin();
-            let lane = Lane { enabled: true, toggle: true, current: u32::MAX, max: u32::MAX - n, ..Lane::default() };
+            let lane = Lane { enabled: true, toggle: true, current: u32::MAX, max: u32::MAX - n };
             (0..3).for_each(|ix| index.set(ix, &columns(&facts(true, lane), true, true)));
             assert!(agrees(&kept, &index, &all), "sums beyond 32 bits");
         }
