@@ -15,8 +15,8 @@ quiet   nothing else happens
 calm    a client sends 10,000 events a second to /echo, which takes processor time and changes nothing
 flood   it sends them to the tenant that is asked: sessions, statuses and slots of random users
 
-The cost is the service's processor time divided by the requests that it answered; of it, the events' share is measured
-before each turn without requests, and taken off. Medians of the rounds; ratios are of one round.
+The cost is the service's processor time divided by the requests that it answered; without a number where events have a
+share of it. Medians of the rounds; ratios are of one round.
 """
 import argparse
 import asyncio
@@ -164,7 +164,10 @@ class Weather:
             self.process = multiprocessing.Process(
                 target=sender, args=(port, tenant.key, tenant.users, path, rate, self.running, self.counts))
             self.process.start()
-            time.sleep(0.5)
+            until = time.monotonic() + 30
+            while not self.counts.value:
+                assert time.monotonic() < until and self.process.is_alive(), "the sender of events does not begin"
+                time.sleep(0.05)
 
     def end(self):
         self.running.value = 0
@@ -192,39 +195,32 @@ def turn(service, tenant, weather, options):
     """Returns for each kind of request the processor time of one, in µs, and the answers a second."""
     beside, pid, found = Weather(weather, service.port, tenant, options.rate), service.process.pid, {}
     try:
-        began, before, sent = time.monotonic(), processor_time(pid), beside.counts.value
-        time.sleep(options.seconds if weather != "quiet" else 0.2)
-        events = (processor_time(pid) - before) / max(beside.counts.value - sent, 1)
-        found["events a second"] = (events * 1e6, (beside.counts.value - sent) / (time.monotonic() - began))
+        began, sent = time.monotonic(), beside.counts.value
         for name in NAMES:
-            before, sent = processor_time(pid), beside.counts.value
+            before = processor_time(pid)
             answers, passed = wrk(service.port, tenant, name, options.seconds, options.connections)
-            spent = processor_time(pid) - before - events * (beside.counts.value - sent)
-            found[name] = (spent / answers * 1e6, answers / passed)
+            found[name] = ((processor_time(pid) - before) / answers * 1e6, answers / passed)
+        found["events"] = (0, (beside.counts.value - sent) / (time.monotonic() - began))
     finally:
         beside.end()
     return found
 
 
 def report(turns, sizes, programs):
-    """Prints a line for each request, weather and program."""
+    """Prints a line for each weather, program and request."""
     small, large = sizes[0], sizes[-1]
-    print(f"\n| {'weather':7} | {'build':6} | {'request':15} | µs at {small:,} | requests/s | µs at {large:,} | requests/s | "
-          "rate, large ÷ small | ÷ echo's |")
+    print(f"\n|  | build | request | at {small:,}: µs | requests/s | at {large:,}: µs | requests/s | rate, large ÷ small | ÷ echo's |")
     print("| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
-    for weather in WEATHERS:
-        for program in programs:
-            rounds = turns[weather, program]
-            for name in ("events a second", *NAMES):
-                figures = [[one[size][name] for one in rounds] for size in (small, large)]
-                if name == "events a second" and weather != "flood":
-                    continue
-                cost, rate = ([statistics.median(one[column] for one in of) for of in figures] for column in (0, 1))
-                ratio = statistics.median(b[1] / a[1] for a, b in zip(*figures))
-                to_echo = statistics.median(
-                    one[large][name][1] / one[small][name][1] / (one[large]["echo"][1] / one[small]["echo"][1]) for one in rounds)
-                print(f"| {weather:7} | {program:6} | {name:15} | {cost[0]:.1f} | {rate[0]:,.0f} | {cost[1]:.1f} | {rate[1]:,.0f} "
-                      f"| {ratio:.2f} | {to_echo:.2f} |", flush=True)
+    for (weather, program), rounds in turns.items():
+        for name in NAMES if weather == "quiet" else ("events", *NAMES):
+            figures = [[one[size][name] for one in rounds] for size in (small, large)]
+            cost, rate = ([statistics.median(one[column] for one in of) for of in figures] for column in (0, 1))
+            shown = [f"{one:.1f}" if weather == "quiet" else "" for one in cost]
+            ratios = [one[large][name][1] / one[small][name][1] for one in rounds]
+            to_echo = [ratio / (one[large]["echo"][1] / one[small]["echo"][1]) for ratio, one in zip(ratios, rounds)]
+            compared = ["", ""] if name == "events" else [f"{statistics.median(column):.2f}" for column in (ratios, to_echo)]
+            print(f"| {weather} | {program} | {name} | {shown[0]} | {rate[0]:,.0f} | {shown[1]} | {rate[1]:,.0f} | "
+                  f"{compared[0]} | {compared[1]} |", flush=True)
 
 
 async def measure(options, folder):
@@ -251,6 +247,7 @@ async def measure(options, folder):
             (shutil.move if name == list(programs)[-1] and not options.folder else shutil.copytree)(loaded, work)
             services[name] = Service(programs[name], work, None, flags)
             await services[name].start(START_MOST)
+        os.sync()  # the first event of a flood would wait until the copies are on the disk
         tenants = [Tenant(options.work, kept[str(users)], users, options.filters) for users in sizes]
         turns = {(weather, name): [] for weather in WEATHERS for name in programs}
         for number in range(options.rounds):
