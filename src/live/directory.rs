@@ -110,6 +110,12 @@ impl Directory {
         &self.members
     }
 
+    /// The sets, to be damaged by a test.
+    #[cfg(test)]
+    pub(crate) fn members_mut(&mut self) -> &mut Members {
+        &mut self.members
+    }
+
     /// The dense index of a user that is not deleted.
     pub fn find(&self, user: &UserRef) -> Option<u32> {
         let ix = match user {
