@@ -110,12 +110,6 @@ impl Directory {
         &self.members
     }
 
-    /// The sets, to be damaged by a test.
-    #[cfg(test)]
-    pub(crate) fn members_mut(&mut self) -> &mut Members {
-        &mut self.members
-    }
-
     /// The dense index of a user that is not deleted.
     pub fn find(&self, user: &UserRef) -> Option<u32> {
         let ix = match user {
@@ -281,4 +275,16 @@ pub const fn kind_of(dimension: Dimension) -> Kind {
 pub fn folded(name: &str) -> String {
     // Bounds the work for long texts given in a filter.
     name.trim().chars().take(text::NAME_MAX).flat_map(char::to_lowercase).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Directory {
+        /// The sets, to be damaged.
+        pub(crate) fn members_mut(&mut self) -> &mut Members {
+            &mut self.members
+        }
+    }
 }

@@ -164,14 +164,6 @@ impl KeptCounts {
             Some(Recounted { clauses: question.filter.clauses().len(), kept, counted })
         })
     }
-
-    /// Changes a sum of each kept count.
-    #[cfg(test)]
-    pub(crate) fn damage(&self) {
-        for (_, count) in self.counts.get().into_iter().flat_map(Cache::iter) {
-            count.newest.lock().sums[0] += 1;
-        }
-    }
 }
 
 impl KeptCount {
@@ -231,6 +223,15 @@ mod tests {
     use crate::domain::{Category, Channel, PerChannel, Status, TenantId};
     use crate::live::count::index::{BLOCK_USERS, columns};
     use crate::projection::{Available, Headcount, Occupancy};
+
+    impl KeptCounts {
+        /// Changes a sum of each kept count.
+        pub(crate) fn damage(&self) {
+            for (_, count) in self.counts.get().into_iter().flat_map(Cache::iter) {
+                count.newest.lock().sums[0] += 1;
+            }
+        }
+    }
 
     fn kept() -> KeptCounts {
         KeptCounts::new(Arc::new(Directory::new(TenantId(Uuid::nil()))))

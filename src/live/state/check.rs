@@ -175,15 +175,16 @@ impl State {
     }
 }
 
-/// Damages to the parts of a state that [`State::check`] compares, for tests.
 #[cfg(test)]
-pub(crate) mod damage {
+mod tests {
     use super::*;
     use crate::domain::{Category, EntityRef};
     use crate::live::count::index::columns;
     use crate::live::details::Detail;
     use crate::live::directory::kind_of;
 
+    /// Damages to the parts that [`State::check`] compares, for the tests of the whole check
+    /// (`src/query/state/self_check.rs`).
     impl State {
         /// Flips a column of a user that no aggregate counts.
         pub(crate) fn damage_columns(&mut self, ix: u32) {
