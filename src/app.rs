@@ -21,6 +21,7 @@ use crate::lifecycle::Lifecycle;
 use crate::limits::sockets::SocketLimits;
 use crate::limits::{Budget, Budgets, Handshakes, MemoryBudget, Sockets, TenantBudgets, TenantLimits, Throttle};
 use crate::registry::{Registry, TenantSettings};
+use crate::self_check::BackgroundCheck;
 use crate::store::{Location, Store, TenantReads};
 use crate::telemetry;
 
@@ -145,7 +146,7 @@ impl App {
         keep_leases(&lifecycle, leases, keeper, clock.clone());
         lifecycle.spawn("metrics", telemetry::run_upkeep(metrics, clock.clone(), stopping.clone()));
         keep_credentials(&lifecycle, registry, &state);
-        lifecycle.spawn("rejections", state.rejections().clone().log_all(engine_stopping.clone()));
+        report(&lifecycle, &state);
         let sockets = serve(&lifecycle, config, state.clone());
         watch_certificate(&lifecycle, tls, clock);
         Ok(App {
@@ -258,6 +259,15 @@ fn keep_credentials(lifecycle: &Lifecycle, registry: Registry, state: &AppState)
     if let Some(table) = state.store().log_in_table(clock.new_id()) {
         lifecycle.spawn("log-ins", exchange_log_ins(throttle.clone(), table, clock.clone(), stopping.clone()));
     }
+}
+
+/// Starts what logs rejected events, and what checks one tenant's state after the other.
+fn report(lifecycle: &Lifecycle, state: &AppState) {
+    lifecycle.spawn("rejections", state.rejections().clone().log_all(lifecycle.engine_stopping().clone()));
+    let (reader, newest) = (state.reader().clone(), state.newest_checks().clone());
+    let (clock, stopping) = (state.clock().clone(), lifecycle.stopping().clone());
+    let check = BackgroundCheck { reader, clock, lifecycle: lifecycle.clone(), newest };
+    lifecycle.spawn("self-check", check.run(stopping));
 }
 
 /// The interval at which the open connections are counted in the second half of a drain.

@@ -276,3 +276,15 @@ pub fn folded(name: &str) -> String {
     // Bounds the work for long texts given in a filter.
     name.trim().chars().take(text::NAME_MAX).flat_map(char::to_lowercase).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Directory {
+        /// The sets, to be damaged.
+        pub(crate) fn members_mut(&mut self) -> &mut Members {
+            &mut self.members
+        }
+    }
+}

@@ -5,6 +5,7 @@
 //! count cannot drift from the state. The filter is resolved once, since the memberships are those of one directory.
 
 use std::any::TypeId;
+use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, OnceLock};
 
@@ -36,7 +37,7 @@ pub struct KeptCounts {
 }
 
 /// What was asked: the type of the aggregate, its parameter, and the filter.
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Question {
     aggregate: (TypeId, u8),
     filter: Filter,
@@ -68,6 +69,33 @@ struct KeptCount {
     selection: Selection<Arc<Bits>>,
     bytes: u64,
     newest: Mutex<Newest>,
+    recount: Recount,
+}
+
+/// Returns the sums of the aggregate of a count, over all users of an index that a selection has.
+struct Recount(Box<dyn Fn(&Index, &Selection<Arc<Bits>>) -> Vec<u64> + Send + Sync>);
+
+impl Recount {
+    fn of<A: Sums>(zero: A) -> Self {
+        Recount(Box::new(move |index, selection| sums_of(counted(index, selection, zero.clone()))))
+    }
+}
+
+impl fmt::Debug for Recount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Recount")
+    }
+}
+
+/// A kept count beside one of all users.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recounted {
+    /// Number of clauses of the filter.
+    pub clauses: usize,
+    /// The sums that are kept.
+    pub kept: Vec<u64>,
+    /// The sums as a count of all users gives them.
+    pub counted: Vec<u64>,
 }
 
 /// The newest result of a count.
@@ -113,13 +141,28 @@ impl KeptCounts {
             return count.at(index, zero);
         }
         let selection = Selection::shared(&self.directory, filter);
-        let (counted, generation) = (counted(index, &selection, zero), index.generation());
-        let sums = sums_of(counted.clone());
+        let (counted, generation) = (counted(index, &selection, zero.clone()), index.generation());
+        let (sums, recount) = (sums_of(counted.clone()), Recount::of(zero));
         let bytes = (ENTRY_BYTES + sums.len() * index.segments() * size_of::<u32>()) as u64;
         let newest = Mutex::new(Newest { generation, sums, parts: Vec::new() });
         let question = Question { aggregate, filter: filter.clone() };
-        counts.insert(question, Arc::new(KeptCount { selection, bytes, newest }));
+        counts.insert(question, Arc::new(KeptCount { selection, bytes, newest, recount }));
         counted
+    }
+
+    /// Counts all users of an index of this directory again, for each count whose newest result is of this index. A reader
+    /// that comes while a result is copied does its own counting.
+    pub fn recounts<'k>(&'k self, index: &'k Index) -> impl Iterator<Item = Recounted> + 'k {
+        let counts = self.counts.get().into_iter().flat_map(Cache::iter);
+        counts.filter_map(move |(question, count)| {
+            let newest = count.newest.lock();
+            let kept = (newest.generation == index.generation()).then(|| newest.sums.clone())?;
+            drop(newest);
+            // Resolved anew, since the one that is kept is a part of what is compared.
+            let selection = Selection::shared(&self.directory, &question.filter);
+            let counted = (count.recount.0)(index, &selection);
+            Some(Recounted { clauses: question.filter.clauses().len(), kept, counted })
+        })
     }
 }
 
@@ -181,6 +224,15 @@ mod tests {
     use crate::live::count::index::{BLOCK_USERS, columns};
     use crate::projection::{Available, Headcount, Occupancy};
 
+    impl KeptCounts {
+        /// Changes a sum of each kept count.
+        pub(crate) fn damage(&self) {
+            for (_, count) in self.counts.get().into_iter().flat_map(Cache::iter) {
+                count.newest.lock().sums[0] += 1;
+            }
+        }
+    }
+
     fn kept() -> KeptCounts {
         KeptCounts::new(Arc::new(Directory::new(TenantId(Uuid::nil()))))
     }
@@ -238,6 +290,24 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_newest_results_are_counted_again() {
+        let (kept, mut index, all) = (kept(), some_index(100), Filter::default());
+        let is_equal =
+            |index: &Index| kept.recounts(index).map(|count| count.kept == count.counted).collect::<Vec<_>>();
+        assert_eq!(is_equal(&index), [true; 0], "nothing was asked");
+        assert!(agrees(&kept, &index, &all));
+        assert_eq!(is_equal(&index), [true; 3]);
+        let before = index.clone();
+        index.begin();
+        set(&mut index, 2, 1);
+        assert_eq!(is_equal(&index), [true; 0], "results of an older index");
+        assert!(agrees(&kept, &index, &all));
+        assert_eq!((is_equal(&index), is_equal(&before)), (vec![true; 3], vec![]));
+        kept.damage();
+        assert_eq!(is_equal(&index), [false; 3]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod boards;
 mod changes;
+mod check;
 mod conversations;
 mod desk;
 mod export;
@@ -36,6 +37,7 @@ use crate::domain::{ConversationId, Entry, EventBody, Outcome, Quota, Quotas, Te
 use limits::Usage;
 use tombstones::{Tombstone, Tombstones};
 
+pub use check::Findings;
 pub use desk::Lease;
 pub use export::{Changed, CheckpointSource, Export};
 pub use load::BadCheckpoint;

@@ -141,6 +141,34 @@ impl Bits {
         }
     }
 
+    /// Returns true if a user, by dense index, is a member.
+    pub fn contains(&self, ix: u32) -> bool {
+        match self {
+            Bits::List(list) => list.binary_search(&ix).is_ok(),
+            Bits::Blocks(parts) => {
+                parts.get((ix / BLOCK_USERS) as usize).is_some_and(|part| part.contains(ix % BLOCK_USERS))
+            }
+        }
+    }
+
+    /// Iterates over the members by dense index, ascending.
+    pub fn members(&self) -> Box<dyn Iterator<Item = u32> + '_> {
+        match self {
+            Bits::List(list) => Box::new(list.iter().copied()),
+            Bits::Blocks(parts) => {
+                Box::new((0..).zip(parts).flat_map(|(n, part)| part.members().map(move |at| n * BLOCK_USERS + at)))
+            }
+        }
+    }
+
+    /// The number of members.
+    pub fn count(&self) -> usize {
+        match self {
+            Bits::List(list) => list.len(),
+            Bits::Blocks(parts) => parts.iter().map(Part::count).sum(),
+        }
+    }
+
     /// Bytes that the set occupies on the heap.
     pub fn heap_bytes(&self) -> usize {
         match self {
@@ -220,6 +248,30 @@ impl Part {
                     Arc::make_mut(bits)[at / 64] &= !(1 << (at % 64));
                 }
             }
+        }
+    }
+
+    fn contains(&self, at: u32) -> bool {
+        match self {
+            Part::Empty => false,
+            Part::List(list) => list.binary_search(&(at as u16)).is_ok(),
+            Part::Dense(bits) => bits.get(at as usize / 64).is_some_and(|word| word & (1 << (at % 64)) != 0),
+        }
+    }
+
+    fn members(&self) -> Box<dyn Iterator<Item = u32> + '_> {
+        match self {
+            Part::Empty => Box::new(std::iter::empty()),
+            Part::List(list) => Box::new(list.iter().map(|at| u32::from(*at))),
+            Part::Dense(bits) => Box::new((0..bits.len() as u32 * 64).filter(|at| self.contains(*at))),
+        }
+    }
+
+    fn count(&self) -> usize {
+        match self {
+            Part::Empty => 0,
+            Part::List(list) => list.len(),
+            Part::Dense(bits) => bits.iter().map(|word| word.count_ones() as usize).sum(),
         }
     }
 
@@ -312,6 +364,9 @@ mod tests {
                 let ix = if ix % 3 == 0 { ix % 100 } else { ix };
                 if add { bits.insert(ix); reference.insert(ix); } else { bits.remove(ix); reference.remove(&ix); }
             }
+            prop_assert_eq!(bits.members().collect::<Vec<_>>(), reference.iter().copied().collect::<Vec<_>>());
+            prop_assert_eq!(bits.count(), reference.len());
+            prop_assert!((0..30_000).all(|ix| bits.contains(ix) == reference.contains(&ix)));
             prop_assert_eq!(members(&bits, 3), reference);
             prop_assert_eq!(members(&before.0, 3), before.1, "a clone stays as it was");
         }
