@@ -100,8 +100,8 @@ impl App {
         let (listener, address) = bind(listen).map_err(|error| StartError::Listen(listen, error))?;
         let tls = if let Some(files) = tls { Some(Tls::load(files).await?) } else { None };
         let given = GivenTokens { admin: admin_token.as_deref(), metrics: metrics_token.as_deref() };
-        let Booted { store, journal, loaded, quarantined, registry, credentials, new_admin_token, has_admin, lock } =
-            boot(&location, given, &clock).await?;
+        let booted = boot(&location, given, &clock, limits.apply_version).await?;
+        let Booted { store, journal, loaded, quarantined, unsettled, registry, credentials, .. } = booted;
         let lifecycle = Lifecycle::new(&clock, edge.budgets);
         let tenant_reads = TenantReads::new(store.clone(), lifecycle.clone(), &clock, edge.budgets);
         let deps = EngineDeps {
@@ -112,9 +112,9 @@ impl App {
             lifecycle: lifecycle.clone(),
             limits,
             quarantined: quarantined.into_keys().collect(),
+            unsettled,
         };
         let EngineHandles { engine, submitter, reader, leases, keeper, following } = engine::build(loaded, deps);
-        let throttle = Throttle::new(&clock, matches!(store, Store::Postgres(_)));
         let config = ListenerConfig {
             listener,
             tls: tls.as_ref().map(|tls| shaking(tls, edge.budgets, &clock, &lifecycle)),
@@ -127,7 +127,7 @@ impl App {
         let state = AppState::new(Handles {
             credentials: credentials.clone(),
             settings: registry.settings(),
-            throttle,
+            throttle: Throttle::new(&clock, matches!(store, Store::Postgres(_))),
             passwords: Passwords::new(lifecycle.clone(), &clock, edge.budgets),
             tenants: TenantBudgets::new(tenant_limits, &clock),
             submitter: submitter.clone(),
@@ -152,8 +152,8 @@ impl App {
         Ok(App {
             address,
             scheme,
-            new_admin_token,
-            has_admin,
+            new_admin_token: booted.new_admin_token,
+            has_admin: booted.has_admin,
             submitter,
             reader,
             credentials,
@@ -161,7 +161,7 @@ impl App {
             state,
             sockets,
             lifecycle,
-            _lock: lock,
+            _lock: booted.lock,
         })
     }
 

@@ -15,11 +15,11 @@ use crate::domain::TenantId;
 use crate::engine::replay::ReplayError;
 use crate::engine::{Loaded, compare_clocks};
 use crate::journal::{Journal, JournalError, LockMode};
-use crate::live::state::{APPLY_VERSION, BadCheckpoint};
+use crate::live::state::BadCheckpoint;
 use crate::registry::Registry;
 use crate::store::{Location, Purpose, ServerLock, Store, StoreError};
 
-pub use loading::{LoadedTenants, load};
+pub use loading::{LoadedTenants, load, load_own, take_over};
 
 /// Longest wait for another server's lock. A server that lost its network keeps its lock until PostgreSQL ends its
 /// session, which the settings of every connection make it do within 10 s.
@@ -83,6 +83,9 @@ pub struct Booted {
     pub loaded: Loaded,
     /// The tenants that cannot be loaded, and why. They are neither written nor read until the next start.
     pub quarantined: HashMap<TenantId, String>,
+    /// The tenants of another release, by the apply version of their entries. They are neither written nor read before they
+    /// are settled.
+    pub unsettled: HashMap<TenantId, u32>,
     /// The keys and settings of all tenants.
     pub registry: Registry,
     /// All keys and tokens.
@@ -107,12 +110,14 @@ pub struct LockedStore {
 }
 
 /// Locks the store and opens it, for this process alone or, on PostgreSQL, together with other servers. The lock comes
-/// first, since opening changes tables, which must not happen under a running server.
+/// first, since opening changes tables, which must not happen under a server that cannot use newer ones. `apply_version` is
+/// the version of the rules by which the process applies entries.
 pub async fn lock_store(
     location: &Location,
     clock: &Clock,
     purpose: Purpose,
     mode: LockMode,
+    apply_version: u32,
 ) -> Result<LockedStore, BootError> {
     location.inspect(purpose).await?;
     let mut lock = take_lock(location, clock, purpose, mode).await?;
@@ -120,22 +125,44 @@ pub async fn lock_store(
     if mode == LockMode::Shared {
         lock.share().await?;
     }
-    let (journal, lock) = store.locked_journal(lock, APPLY_VERSION).await?;
+    let (journal, lock) = store.locked_journal(lock, apply_version).await?;
     Ok(LockedStore { store, journal, lock })
 }
 
-/// Locks the store as a server, and loads every tenant, the keys and the administrator's token.
-pub async fn boot(location: &Location, given: GivenTokens<'_>, clock: &Clock) -> Result<Booted, BootError> {
-    let LockedStore { store, mut journal, lock } = lock_store(location, clock, Purpose::Make, LockMode::Shared).await?;
+/// Locks the store as a server, and loads every tenant, the keys and the administrator's token. `apply_version` is that of
+/// this release, [`APPLY_VERSION`](crate::live::state::APPLY_VERSION), except in tests.
+pub async fn boot(
+    location: &Location,
+    given: GivenTokens<'_>,
+    clock: &Clock,
+    apply_version: u32,
+) -> Result<Booted, BootError> {
+    let locked = lock_store(location, clock, Purpose::Make, LockMode::Shared, apply_version).await?;
+    let LockedStore { store, mut journal, lock } = locked;
     check_clock(&mut journal, clock).await?;
-    let LoadedTenants { loaded, quarantined } = load(&store, &mut journal).await?;
+    let LoadedTenants { loaded, quarantined, unsettled } = take_over(&store, &mut journal).await?;
+    let unsettled: HashMap<TenantId, u32> =
+        unsettled.into_iter().map(|(tenant, (version, _))| (tenant, version)).collect();
     gauge!("rollcall_quarantined_tenants").set(quarantined.len() as f64);
+    gauge!("rollcall_unsettled_tenants").set(unsettled.len() as f64);
     let (admin, new_admin_token) = admin(location, &store, given.admin).await?;
     let has_admin = admin.is_some();
     let operators = OperatorHashes { admin, metrics: given.metrics.map(hash) };
     let registry = Registry::load(store.clone()).await?;
     let credentials = Credentials::load(registry.clone(), operators, clock.clone()).await?;
-    Ok(Booted { store, journal, loaded, quarantined, registry, credentials, new_admin_token, has_admin, lock })
+    let booted = Booted {
+        store,
+        journal,
+        loaded,
+        quarantined,
+        unsettled,
+        registry,
+        credentials,
+        new_admin_token,
+        has_admin,
+        lock,
+    };
+    Ok(booted)
 }
 
 /// Waits for the lock. [`BootError::Taken`] after [`LOCK_TIMEOUT`].

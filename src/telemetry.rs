@@ -188,6 +188,7 @@ fn describe() {
         "Time of the oldest of the newest checks, in seconds since 1970."
     );
     describe_gauge!("rollcall_quarantined_tenants", "Tenants out of service.");
+    describe_gauge!("rollcall_unsettled_tenants", "Tenants out of service: their entries are of another release.");
     describe_gauge!("rollcall_duties_held", "1 for each kind of work that this server does for all.");
     describe_gauge!("rollcall_replicas", "Servers on the store that are not gone.");
     describe_counter!("rollcall_lost_histories_total", "Tenants loaded again since the store lost entries.");

@@ -1,7 +1,7 @@
 //! Loads every tenant's state from its checkpoint and the journal's entries after it. A tenant that cannot be loaded is
 //! quarantined, and the others are served.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::num::NonZero;
 use std::sync::Arc;
 
@@ -29,14 +29,75 @@ pub struct LoadedTenants {
     pub loaded: Loaded,
     /// The tenants that cannot be loaded, and why.
     pub quarantined: HashMap<TenantId, String>,
+    /// The tenants whose entries are of another apply version, with it and the reason why they are not loaded.
+    pub unsettled: HashMap<TenantId, (u32, String)>,
 }
 
 /// A tenant's checkpoint as a state, or the reason why it cannot be loaded. Tenants without a checkpoint have neither.
 type Decoded = (TenantId, Result<State, String>);
 
-/// Loads every tenant. Fails if the store fails; errors in one tenant's data go to [`LoadedTenants::quarantined`].
+/// Takes over the tenants of an older release that has settled them: its checkpoints are at their heads. Then works as
+/// [`load_own`].
+pub async fn take_over(store: &Store, journal: &mut Journal) -> Result<LoadedTenants, BootError> {
+    let ours = journal.apply_version();
+    let others: Vec<TenantId> = of_other_versions(journal.heads().await?, ours).into_keys().collect();
+    if !others.is_empty() {
+        let raised = journal.raise(&others).await?;
+        tracing::info!(tenants = raised.len(), apply_version = ours, "tenants of an older release were taken over");
+    }
+    let tenants = load_own(store, journal).await?;
+    for (tenant, (_, reason)) in &tenants.unsettled {
+        tracing::error!(%tenant, reason, "a tenant is of another release; the others are served without it");
+    }
+    Ok(tenants)
+}
+
+/// Loads every tenant whose entries are of the journal's apply version; the others are [`LoadedTenants::unsettled`]. Fails if
+/// the store fails; errors in one tenant's data go to [`LoadedTenants::quarantined`].
+pub async fn load_own(store: &Store, journal: &mut Journal) -> Result<LoadedTenants, BootError> {
+    let ours = journal.apply_version();
+    let others = of_other_versions(journal.heads().await?, ours);
+    let tenants: Vec<TenantId> = others.keys().copied().collect();
+    let stored = store.checkpoint_positions(&tenants).await?;
+    let reason = |(tenant, (version, head)): (TenantId, (u32, u64))| {
+        let checkpoint = stored.get(&tenant).copied().unwrap_or_default();
+        (tenant, (version, unsettled_reason(version, ours, head, checkpoint)))
+    };
+    let unsettled: HashMap<_, _> = others.into_iter().map(reason).collect();
+    let skipped: HashSet<TenantId> = tenants.into_iter().collect();
+    Ok(LoadedTenants { unsettled, ..load_but(store, journal, &skipped).await? })
+}
+
+/// Returns the tenants whose entries are of another apply version than `ours`, with that version and their heads.
+fn of_other_versions(heads: HashMap<TenantId, Head>, ours: u32) -> HashMap<TenantId, (u32, u64)> {
+    let other = |(tenant, head): (TenantId, Head)| Some((tenant, (head.other_version(ours)?, head.seq)));
+    heads.into_iter().filter_map(other).collect()
+}
+
+/// Returns the reason why a tenant of another apply version is not served.
+fn unsettled_reason(version: u32, ours: u32, head: u64, checkpoint: u64) -> String {
+    if version > ours {
+        return format!("its entries are of apply version {version}, of a newer release; this one's is {ours}");
+    }
+    format!(
+        "its entries are of apply version {version}, and its checkpoint ends at {checkpoint} of {head}; this release's is \
+         {ours}: end the servers of the older release in order, or run its rollcall settle"
+    )
+}
+
+/// Loads every tenant, whatever the apply version of its entries, as far as no entry of another version has to be applied.
+/// Fails if the store fails; errors in one tenant's data go to [`LoadedTenants::quarantined`].
 pub async fn load(store: &Store, journal: &mut Journal) -> Result<LoadedTenants, BootError> {
-    let mut ids: Vec<TenantId> = journal.heads().await?.into_keys().collect();
+    load_but(store, journal, &HashSet::new()).await
+}
+
+/// Works as [`load`], without some tenants.
+async fn load_but(
+    store: &Store,
+    journal: &mut Journal,
+    skipped: &HashSet<TenantId>,
+) -> Result<LoadedTenants, BootError> {
+    let mut ids: Vec<TenantId> = journal.heads().await?.into_keys().filter(|id| !skipped.contains(id)).collect();
     ids.sort_unstable();
     let mut tenants = LoadedTenants::default();
     for tenant in store.tenants_without_head().await? {
@@ -45,7 +106,8 @@ pub async fn load(store: &Store, journal: &mut Journal) -> Result<LoadedTenants,
     }
     let checkpoints = load_checkpoints(store, &ids).await?;
     // Read after the checkpoints: other servers may append and write checkpoints meanwhile, which are never beyond the head.
-    let heads = journal.heads().await?;
+    let mut heads = journal.heads().await?;
+    heads.retain(|tenant, _| !skipped.contains(tenant));
     for (tenant, decoded) in checkpoints {
         match decoded {
             // Checkpoints are read by ranges of tenants, so that those of tenants without a head come along: deleted ones,

@@ -17,7 +17,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use self::print::{completions, configuration, manual, openapi, schema, settings};
 use self::serve::Signals;
-use self::store::{backup, migrate, restore, verify};
+use self::store::{backup, migrate, restore, settle, verify};
 use crate::config::{FileArgs, Origins, ServeArgs, SettingsFile, unknown_variables, unless_empty};
 use crate::domain::text::printable;
 use crate::telemetry;
@@ -55,6 +55,8 @@ enum Command {
     Restore(restore::RestoreArgs),
     /// Checks that a stopped store loads the state that its journal produces; exits with 1 if not.
     Verify(verify::VerifyArgs),
+    /// Writes a checkpoint at the end of each tenant's journal, for a newer release; exits with 1 if one cannot be written.
+    Settle(settle::SettleArgs),
     /// Checks that a running service is ready; exits with 1 if not.
     Healthcheck(healthcheck::HealthcheckArgs),
     /// Prints the OpenAPI 3.1 description of the REST API.
@@ -230,6 +232,7 @@ async fn run_command(
         Command::Backup(args) => backup::run(args).await,
         Command::Restore(args) => restore::run(args).await,
         Command::Verify(args) => verify::run(args).await,
+        Command::Settle(args) => settle::run(args).await,
         Command::Healthcheck(args) => healthcheck::run(args).await,
         Command::Openapi => openapi::run(),
         Command::Schema => schema::run(),

@@ -4,6 +4,7 @@
 pub mod backup;
 pub mod migrate;
 pub mod restore;
+pub mod settle;
 pub mod verify;
 
 use std::fmt::Display;

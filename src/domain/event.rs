@@ -13,8 +13,10 @@ mod password;
 mod reason;
 mod refusal;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -71,8 +73,10 @@ impl Event {
     }
 }
 
-/// The part of an event that the journal stores as JSON: its time and its body.
+/// The part of an event that the journal stores as JSON: its time and its body. A member that this release does not know is
+/// an error, since the release that wrote it applies it; admission drops what it ignores.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "StoredFact")]
 pub struct Fact {
     /// Time at which it happened.
     pub time: Time,
@@ -93,6 +97,36 @@ impl Fact {
     }
 }
 
+/// A fact as it is stored, with the members that are unknown.
+#[derive(Deserialize)]
+struct StoredFact {
+    time: Time,
+    #[serde(flatten)]
+    body: EventBody,
+    #[serde(default, rename = "final")]
+    is_final: bool,
+    // Below `body`: members are taken out in this order. serde cannot deny what is unknown beside a flattened member.
+    #[serde(flatten)]
+    unknown: BTreeMap<String, IgnoredAny>,
+}
+
+/// Error: a stored fact has a member that this release does not know.
+#[derive(Debug, thiserror::Error)]
+#[error("unknown member `{0}`")]
+struct UnknownMember(String);
+
+impl TryFrom<StoredFact> for Fact {
+    type Error = UnknownMember;
+
+    fn try_from(stored: StoredFact) -> Result<Self, UnknownMember> {
+        let StoredFact { time, body, is_final, unknown } = stored;
+        match unknown.into_keys().next() {
+            None => Ok(Fact { time, body, is_final }),
+            Some(name) => Err(UnknownMember(name)),
+        }
+    }
+}
+
 /// An event with its position in the tenant's journal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
@@ -102,4 +136,63 @@ pub struct Entry {
     pub recorded: Time,
     /// The event recorded at this position.
     pub event: Event,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// Returns the JSON pointers of all objects in a value.
+    fn objects(value: &Value, at: &str) -> Vec<String> {
+        let below = |key: &str, value: &Value| objects(value, &format!("{at}/{key}"));
+        match value {
+            Value::Object(members) => {
+                let inner = members.iter().flat_map(|(key, value)| below(key, value));
+                [at.to_owned()].into_iter().chain(inner).collect()
+            }
+            Value::Array(values) => {
+                values.iter().enumerate().flat_map(|(n, value)| below(&n.to_string(), value)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_stored_member_that_is_unknown_is_an_error_at_every_depth() {
+        let document = json!({
+            "settings": { "capacity": { "live": 50 } },
+            "groups": [{ "id": 1, "name": "a" }],
+            "users": [{
+                "id": 1, "name": "a", "channels": { "chat": { "enabled": true } }, "capacity": { "live": 50 },
+                "profile": {},
+            }],
+        });
+        let board = json!({
+            "pages": [{ "tiles": [{ "type": "rows", "by": "group", "filters": { "group": [1] } }] }],
+        });
+        let roles = json!({ "with_password": null, "without_password": ["operator"] });
+        let facts = [
+            ("desk.connected", json!({ "user": "1", "session": "a", "lease_seconds": 30 })),
+            ("status.changed", json!({ "user": "1", "channels": [["chat", true]] })),
+            ("directory.upserted", json!({ "document": document, "roles": roles })),
+            ("limits.set", json!({ "limits": {} })),
+            ("wallboard.put", json!({ "name": "a", "board": board })),
+            ("conversation.closed", json!({ "conversation": Uuid::nil(), "reason": "a" })),
+        ];
+        for (name, data) in facts {
+            let stored = json!({ "time": "2021-03-01T09:00:00Z", "type": name, "data": data, "final": true });
+            let fact: Fact = serde_json::from_str(&stored.to_string()).unwrap();
+            let again: Fact = serde_json::from_str(&serde_json::to_string(&fact).unwrap()).unwrap();
+            assert!(again == fact && fact.is_final, "{name}");
+            for pointer in objects(&stored, "") {
+                let mut with = stored.clone();
+                with.pointer_mut(&pointer).unwrap()["later"] = json!(1);
+                let read = serde_json::from_str::<Fact>(&with.to_string());
+                let message = read.err().map(|error| error.to_string()).unwrap_or_default();
+                assert!(message.contains("later"), "{name} {pointer}: {message}");
+            }
+        }
+    }
 }

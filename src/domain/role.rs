@@ -95,6 +95,7 @@ impl<'de> Deserialize<'de> for Roles {
 /// The roles that a change of users may give, by the rights of its sender (docs/decisions/0070-rights-to-passwords.md).
 /// It is part of the journalled event, since only its order among the others decides which account has a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RoleGrant {
     /// The roles that an account with a password may be given. `None` if its roles must stay as they are.
     pub with_password: Option<Roles>,

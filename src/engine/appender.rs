@@ -31,6 +31,8 @@ pub(super) enum DraftOutcome {
     Missing,
     /// The tenant was deleted.
     Deleted,
+    /// The tenant's entries are of this other apply version.
+    OtherVersion(u32),
     /// The store rejected the event's content.
     Refused,
     /// The store's clock and the server's differ. Nothing was placed.
@@ -173,11 +175,20 @@ impl Appender {
         self.journal.probe_interval()
     }
 
-    /// Notes in the store that this server ends. If that fails, the next one only waits a second longer.
-    pub async fn end(&mut self) {
-        if let Err(error) = in_time(self.journal.end()).await {
+    /// Notes in the store that this server ends, and gives its duties back. Returns true if no other server of this apply
+    /// version is left, but for those that are `gone`. Where the store does not answer, it is taken for shared if it can be:
+    /// the others find out within seconds.
+    pub async fn end(&mut self, gone: &[Uuid]) -> bool {
+        let ended = in_time(self.journal.end(gone)).await;
+        ended.unwrap_or_else(|error| {
             tracing::debug!(%error, "the end of this server was not noted in the store");
-        }
+            !self.links.is_followed()
+        })
+    }
+
+    /// Returns the heads of all tenants, within a time limit.
+    pub async fn heads(&mut self) -> Result<HashMap<TenantId, Head>, JournalError> {
+        in_time(self.journal.heads()).await
     }
 
     /// Returns true for an error with which the store answered, on a session that goes on.
@@ -253,6 +264,7 @@ impl AppendResult {
                 Placement::Busy => DraftOutcome::Busy,
                 Placement::Missing => DraftOutcome::Missing,
                 Placement::Deleted => DraftOutcome::Deleted,
+                Placement::OtherVersion(version) => DraftOutcome::OtherVersion(version),
             };
         }
         for (tenant, head) in appended.heads {

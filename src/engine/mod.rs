@@ -20,9 +20,11 @@ mod tenants;
 mod views;
 mod writer;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use appender::compare_clocks;
+pub use checkpoints::settle;
 pub use first_outcomes::FirstOutcomes;
 pub use following::Following;
 pub use health::Health;
@@ -31,13 +33,14 @@ pub use reader::{Reader, Snapshot};
 pub use request::{FirstOutcome, Receipt};
 pub use submit::Submitter;
 pub use tenants::Loaded;
-pub use writer::Engine;
+pub use writer::{Engine, LONE_APPENDS};
 
 use crate::clock::Clock;
 use crate::domain::TenantId;
 use crate::journal::Journal;
 use crate::lifecycle::Lifecycle;
 use crate::limits::{Budget, Budgets};
+use crate::live::state::APPLY_VERSION;
 use crate::store::{Store, TenantReads};
 use appender::Appender;
 use checkpoints::Checkpoints;
@@ -70,6 +73,11 @@ pub struct Limits {
     pub journal_days: i64,
     /// The budgets that are enforced.
     pub budgets: Budgets,
+    /// The version of the rules by which entries are applied: [`APPLY_VERSION`], except in tests of several releases.
+    pub apply_version: u32,
+    /// Sessions for tenants that others lock, each of which is appended alone: [`LONE_APPENDS`], except in a control of the
+    /// tests.
+    pub lone_appends: usize,
 }
 
 impl Default for Limits {
@@ -82,6 +90,8 @@ impl Default for Limits {
             dedupe_days: 7,
             journal_days: 30,
             budgets: Budgets::default(),
+            apply_version: APPLY_VERSION,
+            lone_appends: LONE_APPENDS,
         }
     }
 }
@@ -118,18 +128,20 @@ pub struct EngineDeps {
     pub limits: Limits,
     /// Tenants that could not be loaded; they are out of service from the start.
     pub quarantined: Vec<TenantId>,
+    /// Tenants of another release, with the apply version of their entries; they are out of service until they are settled.
+    pub unsettled: HashMap<TenantId, u32>,
 }
 
 /// Builds an engine from tenants that were loaded and caught up. Publishes their views before a reader exists: a read
 /// before the engine's first turn would otherwise find a loaded tenant at position 0.
 pub fn build(mut loaded: Loaded, deps: EngineDeps) -> EngineHandles {
-    let EngineDeps { journal, store, reads, clock, lifecycle, limits, quarantined } = deps;
+    let EngineDeps { journal, store, reads, clock, lifecycle, limits, quarantined, unsettled } = deps;
     let views = Arc::new(Views::default());
     quarantined.into_iter().for_each(|tenant| views.quarantine(tenant));
-    for (tenant, state) in &mut loaded.states {
-        let batch = state.batch();
-        views.tenant(*tenant).publish(state.publish(), batch);
+    for (tenant, version) in unsettled {
+        views.unsettle(tenant, version > limits.apply_version);
     }
+    loaded.publish(&views);
     let takes_turns = limits.budgets.has(Budget::Turns);
     let queue = FairQueue::new(Load { requests: limits.queue, kib: limits.queue_kib }, takes_turns);
     let followed = journal.follower();
@@ -188,6 +200,7 @@ pub fn build(mut loaded: Loaded, deps: EngineDeps) -> EngineHandles {
         lifecycle,
         clock,
         takes_turns,
+        lone_appends: limits.lone_appends,
     });
     EngineHandles { engine, submitter, reader, leases, keeper, following }
 }

@@ -152,9 +152,9 @@ impl Reader {
         tokio::time::timeout(STATE_TIMEOUT, self.captures.state(tenant)).await.map_err(late)
     }
 
-    /// Returns true if the tenant is out of service and has no view to read.
-    pub fn is_quarantined(&self, tenant: TenantId) -> bool {
-        self.views.is_quarantined(tenant)
+    /// Returns the reason why the tenant is out of service and has no view to read; `None` if it is served or was deleted.
+    pub fn out_of_service(&self, tenant: TenantId) -> Option<&'static str> {
+        self.views.out_of_service(tenant)
     }
 
     /// Returns the engine's health.

@@ -15,7 +15,7 @@ use super::first_outcomes::FirstOutcomes;
 use super::leases::{LeaseTable, StoredAges};
 use super::replay::{ReplayError, Tail};
 use super::request::{EventResult, PendingRequest};
-use super::views::{OUT_OF_SERVICE, Views};
+use super::views::{NEWER, OUT_OF_SERVICE, UNSETTLED, Views};
 use crate::clock::Clock;
 use crate::domain::{Entry, EventBody, EventId, Fault, Outcome, TenantId, Time};
 use crate::journal::Logged;
@@ -104,6 +104,16 @@ pub struct Loaded {
     pub states: HashMap<TenantId, State>,
     /// The outcomes of the entries that were applied after the checkpoints.
     pub first_outcomes: FirstOutcomes,
+}
+
+impl Loaded {
+    /// Publishes the view of each state.
+    pub(super) fn publish(&mut self, views: &Views) {
+        for (tenant, state) in &mut self.states {
+            let batch = state.batch();
+            views.tenant(*tenant).publish(state.publish(), batch);
+        }
+    }
 }
 
 /// The states of all tenants, their pending work, and the structures that follow from the states.
@@ -357,14 +367,47 @@ impl Tenants {
     pub fn quarantine(&mut self, tenant: TenantId, reason: &str) {
         if !self.views.is_absent(tenant) {
             tracing::error!(%tenant, reason, "the tenant is out of service until the next start");
-            // Counted before the early return below: a tenant without pending requests counts as well.
             gauge!("rollcall_quarantined_tenants").increment(1);
         }
         self.views.quarantine(tenant);
+        self.drop_state(tenant, OUT_OF_SERVICE);
+    }
+
+    /// Takes a tenant out of service whose entries are of another apply version, newer than ours or older. Returns the fault
+    /// of requests to it.
+    pub fn unsettle(&mut self, tenant: TenantId, is_newer: bool) -> Fault {
+        if self.views.unsettle(tenant, is_newer) {
+            tracing::error!(%tenant, is_newer, "the tenant is of another release; it is out of service");
+            gauge!("rollcall_unsettled_tenants").set(self.views.of_other_versions() as f64);
+        }
+        let reason = if is_newer { NEWER } else { UNSETTLED };
+        self.drop_state(tenant, reason);
+        Fault::Unavailable(reason)
+    }
+
+    /// Puts a tenant into service that an older release has settled, with the state of its checkpoint; into quarantine if
+    /// that cannot be loaded, for this reason.
+    pub fn take_over(&mut self, tenant: TenantId, loaded: Result<State, String>) {
+        if !self.views.settle(tenant) {
+            return;
+        }
+        gauge!("rollcall_unsettled_tenants").set(self.views.of_other_versions() as f64);
+        match loaded {
+            Ok(state) => {
+                tracing::info!(%tenant, position = state.position(), "a tenant of an older release was taken over");
+                self.replace(tenant, state, true);
+                self.publish();
+            }
+            Err(reason) => self.quarantine(tenant, &reason),
+        }
+    }
+
+    /// Drops the state of a tenant that is out of service, and rejects its pending requests.
+    fn drop_state(&mut self, tenant: TenantId, reason: &'static str) {
         self.states.remove(&tenant);
         self.ring.retain(|other| *other != tenant);
         let Some(backlog) = self.backlogs.remove(&tenant) else { return };
-        backlog.refuse(&Fault::Unavailable(OUT_OF_SERVICE));
+        backlog.refuse(&Fault::Unavailable(reason));
     }
 
     /// Ends the service of a deleted tenant, which [`Tenants::remove`] then removes.
@@ -377,6 +420,7 @@ impl Tenants {
     pub fn remove(&mut self, tenant: TenantId) -> Option<RemovedTenant> {
         // Again: an entry that was placed before the deletion may have been published after it.
         self.end_service(tenant);
+        gauge!("rollcall_unsettled_tenants").set(self.views.of_other_versions() as f64);
         self.ring.retain(|other| *other != tenant);
         self.first_outcomes.remove(tenant);
         let (state, backlog) = (self.states.remove(&tenant), self.backlogs.remove(&tenant));

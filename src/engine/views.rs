@@ -18,11 +18,22 @@ use crate::live::details::Details;
 /// The reason with which requests to a tenant in quarantine are rejected.
 pub(super) const OUT_OF_SERVICE: &str = "the tenant is out of service: its stored state cannot be read";
 
+/// The reason with which requests to a tenant of an older release are rejected.
+pub(super) const UNSETTLED: &str =
+    "the tenant is not settled by the older release that wrote its journal (rollcall settle)";
+
+/// The reason with which requests to a tenant of a newer release are rejected.
+pub(super) const NEWER: &str = "the tenant's journal is of a newer release than this server's";
+
 /// The reason why a tenant is not served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Absence {
     /// Its stored state cannot be read.
     Quarantined,
+    /// Its entries are of an older apply version, and a stored checkpoint does not have all of them yet.
+    Unsettled,
+    /// Its entries are of a newer apply version.
+    Newer,
     /// It was deleted. Remembered until the process ends, since requests that began before may still name the tenant;
     /// its id is never used again.
     Deleted,
@@ -112,6 +123,35 @@ impl Views {
         self.tenants.pin().remove(&tenant);
     }
 
+    /// Takes a tenant out of service whose entries are of another apply version, newer than ours or older. Returns true
+    /// unless it was out of service already.
+    pub fn unsettle(&self, tenant: TenantId, is_newer: bool) -> bool {
+        let absence = if is_newer { Absence::Newer } else { Absence::Unsettled };
+        let is_marked = self.absent.pin().try_insert(tenant, absence).is_ok();
+        self.tenants.pin().remove(&tenant);
+        is_marked
+    }
+
+    /// Puts a tenant of an older release into service again, whose view is published next. Returns false if it is out of
+    /// service for another reason.
+    pub fn settle(&self, tenant: TenantId) -> bool {
+        let absent = self.absent.pin();
+        let settled = absent.remove_if(&tenant, |_, absence| *absence == Absence::Unsettled);
+        settled.is_ok_and(|removed| removed.is_some())
+    }
+
+    /// Returns the tenants that an older release has not settled.
+    pub fn unsettled(&self) -> Vec<TenantId> {
+        let absent = self.absent.pin();
+        absent.iter().filter(|(_, absence)| **absence == Absence::Unsettled).map(|(tenant, _)| *tenant).collect()
+    }
+
+    /// Returns the number of tenants that are out of service since their entries are of another apply version.
+    pub fn of_other_versions(&self) -> usize {
+        let is_other = |absence: &Absence| matches!(absence, Absence::Unsettled | Absence::Newer);
+        self.absent.pin().values().filter(|absence| is_other(absence)).count()
+    }
+
     /// Drops the view of a deleted tenant. Returns true if the tenant was in quarantine.
     pub fn delete(&self, tenant: TenantId) -> bool {
         let was_quarantined = self.absent.pin().insert(tenant, Absence::Deleted) == Some(&Absence::Quarantined);
@@ -119,23 +159,28 @@ impl Views {
         was_quarantined
     }
 
-    /// Returns true if the tenant is in quarantine.
-    pub fn is_quarantined(&self, tenant: TenantId) -> bool {
-        self.absent.pin().get(&tenant) == Some(&Absence::Quarantined)
+    /// Returns the reason why a tenant is out of service; `None` if it is served or was deleted.
+    pub fn out_of_service(&self, tenant: TenantId) -> Option<&'static str> {
+        match self.absent.pin().get(&tenant)? {
+            Absence::Quarantined => Some(OUT_OF_SERVICE),
+            Absence::Unsettled => Some(UNSETTLED),
+            Absence::Newer => Some(NEWER),
+            Absence::Deleted => None,
+        }
     }
 
-    /// Returns true if the tenant is in quarantine or was deleted.
+    /// Returns true if the tenant is not served: it is in quarantine, of another release, or was deleted.
     pub fn is_absent(&self, tenant: TenantId) -> bool {
         self.absent.pin().contains_key(&tenant)
     }
 
-    /// Rejects requests to a tenant that is not served: with [`Fault::Unavailable`] in quarantine, and with
-    /// [`Fault::CredentialInvalid`] after its deletion.
+    /// Rejects requests to a tenant that is not served: with [`Fault::CredentialInvalid`] after its deletion, and otherwise
+    /// with [`Fault::Unavailable`].
     pub fn reject_absent(&self, tenant: TenantId) -> Result<(), Fault> {
-        match self.absent.pin().get(&tenant) {
+        match self.out_of_service(tenant) {
+            Some(reason) => Err(Fault::Unavailable(reason)),
+            None if self.is_absent(tenant) => Err(Fault::CredentialInvalid),
             None => Ok(()),
-            Some(Absence::Quarantined) => Err(Fault::Unavailable(OUT_OF_SERVICE)),
-            Some(Absence::Deleted) => Err(Fault::CredentialInvalid),
         }
     }
 }
@@ -163,7 +208,20 @@ mod tests {
         let (views, tenant) = (Views::default(), TenantId(Uuid::nil()));
         views.quarantine(tenant);
         assert_eq!(views.reject_absent(tenant), Err(Fault::Unavailable(OUT_OF_SERVICE)));
-        assert!(views.is_quarantined(tenant) && views.delete(tenant));
-        assert!(views.is_absent(tenant) && !views.is_quarantined(tenant));
+        assert!(views.out_of_service(tenant).is_some() && views.delete(tenant));
+        assert!(views.is_absent(tenant) && views.out_of_service(tenant).is_none());
+    }
+
+    #[test]
+    fn a_tenant_of_another_release_comes_back_once_it_is_settled() {
+        let (views, older, newer) = (Views::default(), TenantId(Uuid::from_u128(1)), TenantId(Uuid::from_u128(2)));
+        let faulty = TenantId(Uuid::from_u128(3));
+        views.quarantine(faulty);
+        assert!(views.unsettle(older, false) && views.unsettle(newer, true) && !views.unsettle(faulty, false));
+        assert_eq!((views.unsettled(), views.of_other_versions()), (vec![older], 2));
+        assert_eq!(views.reject_absent(older), Err(Fault::Unavailable(UNSETTLED)));
+        assert_eq!(views.reject_absent(newer), Err(Fault::Unavailable(NEWER)));
+        assert!(views.settle(older) && !views.settle(newer) && !views.settle(faulty));
+        assert_eq!((views.reject_absent(older), views.of_other_versions()), (Ok(()), 1));
     }
 }

@@ -13,6 +13,7 @@ use metrics::{counter, gauge};
 use tokio_util::sync::CancellationToken;
 
 use alone::Alone;
+pub use alone::LONE_APPENDS;
 
 use super::appender::{AppendResult, Appender, DraftOutcome, UnknownAppend};
 use super::checkpoints::Checkpoints;
@@ -95,15 +96,27 @@ pub(super) struct EngineParts {
     pub checkpoints: Checkpoints,
     pub duties: Arc<Duties>,
     pub takes_turns: bool,
+    pub lone_appends: usize,
 }
 
 impl Engine {
     pub(super) fn new(parts: EngineParts) -> Self {
         let EngineParts { tenants, appender, queue, removals, captures, leases, health, .. } = parts;
-        let EngineParts { heartbeats, clock, lifecycle, store, checkpoints, duties, takes_turns, links, .. } = parts;
+        let EngineParts {
+            heartbeats,
+            clock,
+            lifecycle,
+            store,
+            checkpoints,
+            duties,
+            takes_turns,
+            links,
+            lone_appends,
+            ..
+        } = parts;
         let (pace, confirmed_at, are_clocks_apart) = (Pace::default(), clock.monotonic(), clock.is_apart());
         let others = Others::new(duties.clone());
-        let alone = Alone::new(&appender.journal, &links, &clock);
+        let alone = Alone::new(&appender.journal, &links, &clock, lone_appends);
         Engine {
             tenants,
             appender,
@@ -168,10 +181,27 @@ impl Engine {
             }
         }
         self.tenants.apply_pending(None);
-        self.checkpoints.finish(&mut self.tenants.states).await;
-        self.appender.end().await;
+        // Before the checkpoints, which may take long: what this server does for all, another one does from now on.
+        let gone = self.others.claim(self.clock.monotonic()).gone;
+        let is_last = self.appender.end(&gone).await;
+        if is_last {
+            self.reach_heads().await;
+        }
+        self.checkpoints.finish(&mut self.tenants.states, is_last).await;
         self.health.set_running(false);
         Ok(())
+    }
+
+    /// Applies what other servers appended before they ended: the last checkpoints are to be at the heads.
+    async fn reach_heads(&mut self) {
+        let reached = match self.appender.heads().await {
+            Ok(heads) => self.follow(&heads).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = reached {
+            tracing::warn!(%error, "the newest entries were not read; the next start applies them");
+        }
+        self.tenants.apply_pending(None);
     }
 
     /// Runs one turn: appends and applies a bounded batch, confirms the store if that is due, and steps the
@@ -403,6 +433,11 @@ impl Engine {
                     self.tenants.end_service(tenant);
                     self.removals.add(tenant);
                     refuse(&item, Fault::CredentialInvalid);
+                    continue;
+                }
+                DraftOutcome::OtherVersion(version) => {
+                    let fault = self.tenants.unsettle(tenant, version > self.apply_version());
+                    refuse(&item, fault);
                     continue;
                 }
                 DraftOutcome::Placed { seq, recorded, batch } => {

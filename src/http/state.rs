@@ -235,10 +235,10 @@ impl AppState {
         Ok(true)
     }
 
-    /// Returns [`Fault::Unavailable`] for a quarantined tenant: its state is incomplete, so any answer would be wrong.
+    /// Returns [`Fault::Unavailable`] for a tenant in quarantine, or of another release: it has no state here, so any answer
+    /// would be wrong.
     fn in_service(&self, tenant: TenantId) -> Result<(), Fault> {
-        let is_out = self.reader().is_quarantined(tenant);
-        if is_out { Err(Fault::Unavailable("the tenant is out of service")) } else { Ok(()) }
+        self.reader().out_of_service(tenant).map_or(Ok(()), |reason| Err(Fault::Unavailable(reason)))
     }
 
     /// Authenticates a client by a key and the key's id. Looks the key up as [`AppState::caller`] does.

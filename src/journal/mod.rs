@@ -78,6 +78,8 @@ pub enum Placement {
     Missing,
     /// The tenant was deleted.
     Deleted,
+    /// The tenant's entries are of this other apply version: those of a release whose rules are not ours.
+    OtherVersion(u32),
 }
 
 /// The result of an append.
@@ -98,6 +100,15 @@ pub struct Head {
     pub recorded: i64,
     /// The batch that wrote it, if known.
     pub tail: Option<Uuid>,
+    /// The apply version of the tenant's entries. Without entries it means nothing.
+    pub apply_version: u32,
+}
+
+impl Head {
+    /// Returns the apply version of the entries if it is not `ours`; `None` without entries, which are of any version.
+    pub fn other_version(self, ours: u32) -> Option<u32> {
+        Some(self.apply_version).filter(|version| self.seq > 0 && *version != ours)
+    }
 }
 
 /// An entry as stored.
@@ -173,9 +184,10 @@ fn is_content(error: &sqlx::Error) -> bool {
 /// The way in which a process holds the lock of a store on PostgreSQL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LockMode {
-    /// For itself alone: no server runs on the store. Servers of older releases hold it so.
+    /// For itself alone: no server runs on the store. `rollcall verify` holds it so, and the only server of releases before
+    /// decision 117.
     Exclusive,
-    /// Together with other servers, each of which follows the entries of the others.
+    /// Together with other servers, as a server does.
     Shared,
 }
 
@@ -217,6 +229,16 @@ impl Journal {
         }
     }
 
+    /// Makes these tenants' entries those of this journal's apply version from now on, as far as they are of an older one and
+    /// the stored checkpoint is at their head: no entry of older rules is left to be applied then. Returns the tenants for
+    /// which that was done. A head that another session has locked is left as it is.
+    pub async fn raise(&mut self, tenants: &[TenantId]) -> Result<Vec<TenantId>, JournalError> {
+        match self {
+            Journal::Sqlite(journal) => journal.raise(tenants).await,
+            Journal::Postgres(journal) => journal.raise(tenants).await,
+        }
+    }
+
     /// Returns up to `limit` entries of one tenant after position `after`, in order. On PostgreSQL fewer, but at least one
     /// if there is one, once they have more than 1 MiB.
     pub async fn read(&mut self, tenant: TenantId, after: u64, limit: u32) -> Result<Vec<Logged>, JournalError> {
@@ -243,12 +265,12 @@ impl Journal {
         }
     }
 
-    /// Commits a small write as [`Journal::probe`] does, and renews and claims the duties of this server. One that has the
-    /// store for itself holds all of them.
+    /// Commits a small write as [`Journal::probe`] does, and renews and claims the duties of this server. That of an
+    /// embedded store holds all of them.
     pub async fn round(&mut self, claim: &Claim) -> Result<Round, JournalError> {
         match self {
-            Journal::Postgres(journal) if journal.lock == Some(LockMode::Shared) => journal.round(claim).await,
-            Journal::Sqlite(_) | Journal::Postgres(_) => self.probe().await.map(|()| Round::alone()),
+            Journal::Sqlite(journal) => journal.probe().await.map(|()| Round::alone()),
+            Journal::Postgres(journal) => journal.round(claim).await,
         }
     }
 
@@ -261,11 +283,12 @@ impl Journal {
         }
     }
 
-    /// Notes in the store that this server ends in an orderly way, so that the next one need not wait for it.
-    pub async fn end(&mut self) -> Result<(), JournalError> {
+    /// Notes in the store that this server ends in an orderly way, and gives its duties back. Returns true if no other server
+    /// of this apply version is left, but for those that are `gone`: of several that end at a time the last one finds none.
+    pub async fn end(&mut self, gone: &[Uuid]) -> Result<bool, JournalError> {
         match self {
-            Journal::Sqlite(journal) => journal.end().await,
-            Journal::Postgres(journal) => journal.end().await,
+            Journal::Sqlite(journal) => journal.end().await.map(|()| true),
+            Journal::Postgres(journal) => journal.end(gone).await,
         }
     }
 
@@ -282,27 +305,33 @@ impl Journal {
         }
     }
 
+    /// The version of the rules by which this process applies entries.
+    pub const fn apply_version(&self) -> u32 {
+        match self {
+            Journal::Sqlite(journal) => journal.apply_version,
+            Journal::Postgres(journal) => journal.apply_version,
+        }
+    }
+
     /// Returns a handle without the lock, on a session of its own, by which the server follows the entries that others
-    /// append, and the notifications that servers send each other. `None` if no other server can append.
+    /// append, and the notifications that servers send each other. `None` for an embedded store, which has one server.
     pub fn follower(&self) -> Option<(Journal, Signals)> {
         match self {
-            Journal::Postgres(journal) if journal.lock == Some(LockMode::Shared) => {
+            Journal::Sqlite(_) => None,
+            Journal::Postgres(journal) => {
                 let (journal, signals) = journal.follower();
                 Some((Journal::Postgres(journal), signals))
             }
-            Journal::Sqlite(_) | Journal::Postgres(_) => None,
         }
     }
 
     /// Returns a handle without the lock, on a session of its own that is not connected yet, by which one tenant is appended at
-    /// a time. An append waits for the head up to a second, after which it is [`Placement::Busy`]. `None` if no other server
-    /// appends.
+    /// a time. An append waits for the head up to a second, after which it is [`Placement::Busy`]. `None` for an embedded
+    /// store, whose heads nothing else locks.
     pub fn alone(&self) -> Option<Journal> {
         match self {
-            Journal::Postgres(journal) if journal.lock == Some(LockMode::Shared) => {
-                Some(Journal::Postgres(journal.alone()))
-            }
-            Journal::Sqlite(_) | Journal::Postgres(_) => None,
+            Journal::Sqlite(_) => None,
+            Journal::Postgres(journal) => Some(Journal::Postgres(journal.alone())),
         }
     }
 

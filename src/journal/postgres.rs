@@ -1,13 +1,14 @@
 //! The journal on PostgreSQL: one statement and one round trip per batch, on a connection of its own.
 
 mod duties;
+mod lock;
 mod looks;
+mod releases;
 mod sessions;
 mod signals;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
-use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use sqlx::Row;
@@ -21,17 +22,9 @@ use crate::domain::{EventId, TenantId, Time};
 pub use sessions::Sessions;
 pub use signals::{Signal, Signals};
 
-/// The key of the advisory lock that a server holds while it runs: shared with other servers, so that nothing that needs the
-/// database alone begins meanwhile. The digits spell "roll" in ASCII.
-const SERVER_LOCK: i64 = 0x726f_6c6c;
-
-/// The pause after the lock was taken from a server that did not end in an orderly way, and may still run. It notices
-/// within a quarter of a second that it lost the lock; this one serves later, so that no moment has two servers.
-const TAKEOVER_PAUSE: Duration = Duration::from_secs(1);
-
 /// Reads the clock once, if no time is given. Locks the heads in the order of tenants, skipping those locked by another
-/// session, and none if the clock is off; drops the ids seen before, and numbers the rest. The heads are locked before
-/// anything is inserted because the inserts join them. The returned rows with ord 0 are the heads before the append, and
+/// session and those with entries of another apply version, and none if the clock is off; drops the ids seen before, and
+/// numbers the rest. The heads are locked before anything is inserted because the inserts join them. The returned rows with ord 0 are the heads before the append, and
 /// the row with ord -1 is the clock, with position 1 if it is off.
 const APPEND: &str = "
 WITH clock AS MATERIALIZED (
@@ -42,7 +35,8 @@ WITH clock AS MATERIALIZED (
         WITH ORDINALITY AS t (tenant, key, source, event_id, event, ord)
 ), held AS (
     SELECT tenant, seq, greatest(recorded, (SELECT now FROM clock)) AS recorded, tail
-    FROM head WHERE tenant = ANY ($8) AND (SELECT NOT is_off FROM clock) ORDER BY tenant FOR UPDATE SKIP LOCKED
+    FROM head WHERE tenant = ANY ($8) AND (apply_version = $7 OR seq = 0) AND (SELECT NOT is_off FROM clock)
+    ORDER BY tenant FOR UPDATE SKIP LOCKED
 ), fresh AS (
     INSERT INTO seen (tenant, key, recorded)
     SELECT i.tenant, i.key, held.recorded FROM input i JOIN held USING (tenant)
@@ -56,7 +50,7 @@ WITH clock AS MATERIALIZED (
     INSERT INTO journal (tenant, seq, recorded, source, event_id, apply_version, batch, event)
     SELECT tenant, seq, recorded, source, event_id, $7, $9, event::json FROM placed
 ), moved AS (
-    UPDATE head SET seq = last.seq, recorded = last.recorded, tail = $9
+    UPDATE head SET seq = last.seq, recorded = last.recorded, tail = $9, apply_version = $7
     FROM (SELECT tenant, max(seq) AS seq, max(recorded) AS recorded FROM placed GROUP BY tenant) AS last
     WHERE head.tenant = last.tenant AND head.tenant = ANY ($8)
 )
@@ -91,11 +85,11 @@ FROM journal WHERE tenant = $1 AND seq > $2 AND seq <= (SELECT max(seq) FROM siz
 /// time, and a head's batch.
 type Placed = (i64, Uuid, i64, i64, Option<Uuid>);
 
-/// One row of `head`: tenant, position, recorded time and batch.
-type HeadRow = (Uuid, i64, i64, Option<Uuid>);
+/// One row of `head`: tenant, position, recorded time, batch and apply version.
+type HeadRow = (Uuid, i64, i64, Option<Uuid>, i32);
 
-fn head((tenant, seq, recorded, tail): HeadRow) -> (TenantId, Head) {
-    (TenantId(tenant), Head { seq: seq as u64, recorded, tail })
+fn head((tenant, seq, recorded, tail, apply_version): HeadRow) -> (TenantId, Head) {
+    (TenantId(tenant), Head { seq: seq as u64, recorded, tail, apply_version: apply_version as u32 })
 }
 
 /// A session as the server identifies it. Process ids are reused, so the start belongs to it.
@@ -115,26 +109,16 @@ pub struct PostgresJournal {
     session: Option<PgConnection>,
     /// The newest session that held the lock.
     last: Option<SessionId>,
-    apply_version: u32,
+    pub(super) apply_version: u32,
     /// The id of this server's row in `replica`.
     pub(super) replica: Uuid,
-    /// The lock that the session holds; `None` for a handle that follows and appends nothing.
-    pub(super) lock: Option<LockMode>,
+    /// The lock that the session holds; `None` for a handle beside the one with the lock.
+    lock: Option<LockMode>,
     /// True if an append waits for a locked head rather than skipping its tenant.
     waits: bool,
 }
 
 impl PostgresJournal {
-    /// Connects and takes the server's lock. [`JournalError::Taken`] if another server has it.
-    #[expect(clippy::disallowed_methods, reason = "names this server; no entry of the journal has it")]
-    pub async fn open(sessions: Sessions, apply_version: u32) -> Result<Self, JournalError> {
-        let (replica, lock) = (Uuid::new_v4(), Some(LockMode::Exclusive));
-        let mut journal =
-            PostgresJournal { sessions, session: None, last: None, apply_version, replica, lock, waits: false };
-        journal.recover().await?;
-        Ok(journal)
-    }
-
     /// Makes a journal on a connection that holds the server's lock in this mode.
     #[expect(clippy::disallowed_methods, reason = "names this server; no entry of the journal has it")]
     pub async fn locked(
@@ -151,34 +135,6 @@ impl PostgresJournal {
     /// Returns true unless the session that holds the server's lock was given up, or is known to have ended.
     pub(super) const fn is_locked(&self) -> bool {
         self.session.is_some()
-    }
-
-    /// Takes the server's lock, which is held until the connection ends. Returns false if another session has it in a mode
-    /// that does not allow this one.
-    pub async fn try_lock(connection: &mut PgConnection, mode: LockMode) -> Result<bool, sqlx::Error> {
-        let lock = match mode {
-            LockMode::Exclusive => "SELECT pg_try_advisory_lock($1)",
-            LockMode::Shared => "SELECT pg_try_advisory_lock_shared($1)",
-        };
-        sqlx::query_scalar(lock).bind(SERVER_LOCK).fetch_one(connection).await
-    }
-
-    /// Takes the lock in shared mode on a connection that has it exclusively, then lets go of the latter.
-    pub async fn share_lock(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-        // One after the other: a session's own locks do not exclude each other.
-        for step in ["SELECT pg_advisory_lock_shared($1)", "SELECT pg_advisory_unlock($1)"] {
-            sqlx::query(step).bind(SERVER_LOCK).execute(&mut *connection).await?;
-        }
-        Ok(())
-    }
-
-    /// Returns true if a session has the server's lock. It is not taken here, not even for a moment: a server that lost it
-    /// would take that for another server.
-    pub async fn is_taken(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-        let taken = "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1
-                     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-                     AND (classid::bigint << 32 | objid::bigint) = $1)";
-        sqlx::query_scalar(taken).bind(SERVER_LOCK).fetch_one(connection).await
     }
 
     pub(super) async fn recover(&mut self) -> Result<(), JournalError> {
@@ -201,9 +157,6 @@ impl PostgresJournal {
                 return Err(JournalError::Taken);
             }
         }
-        if self.lock == Some(LockMode::Exclusive) {
-            Self::await_others(&mut connection, Some(self.replica)).await?;
-        }
         self.last = Some(session_id(&mut connection).await?);
         self.session = Some(connection);
         Ok(())
@@ -217,27 +170,6 @@ impl PostgresJournal {
         }
     }
 
-    /// Pauses with the server's lock held if a server other than `own` has not ended in an orderly way: it may be about to
-    /// notice that it lost the lock.
-    pub async fn await_others(connection: &mut PgConnection, own: Option<Uuid>) -> Result<(), sqlx::Error> {
-        if Self::has_others(connection, own).await? {
-            tokio::time::sleep(TAKEOVER_PAUSE).await;
-        }
-        Ok(())
-    }
-
-    async fn has_others(connection: &mut PgConnection, own: Option<Uuid>) -> Result<bool, sqlx::Error> {
-        let there = "SELECT to_regclass('replica') IS NOT NULL, to_regclass('journal') IS NOT NULL";
-        match sqlx::query_as(there).fetch_one(&mut *connection).await? {
-            (true, _) => {
-                let others = "SELECT EXISTS (SELECT 1 FROM replica WHERE id IS DISTINCT FROM $1)";
-                sqlx::query_scalar(others).bind(own).fetch_one(connection).await
-            }
-            // Tables of a release that did not note its end, or none at all.
-            (false, is_older) => Ok(is_older),
-        }
-    }
-
     /// Reads the server's clock. The lock ends with the connection, so an answer also shows that the lock is still
     /// held.
     pub(super) async fn confirm(&mut self) -> Result<Option<Time>, JournalError> {
@@ -247,23 +179,15 @@ impl PostgresJournal {
         Ok(Some(Time::from_micros(self.keep(session, now)?)))
     }
 
-    /// Writes this server's row; a server that has the lock for itself in place of those that others left behind.
+    /// Writes this server's row.
     pub(super) async fn probe(&mut self) -> Result<(), JournalError> {
         let probe = sqlx::query(
-            "WITH gone AS (DELETE FROM replica WHERE id <> $1 AND $2)
-             INSERT INTO replica (id, turns) VALUES ($1, 1) ON CONFLICT (id) DO UPDATE SET turns = replica.turns + 1",
+            "INSERT INTO replica (id, turns, apply_version) VALUES ($1, 1, $2)
+             ON CONFLICT (id) DO UPDATE SET turns = replica.turns + 1",
         );
-        let is_alone = self.lock == Some(LockMode::Exclusive);
         let mut session = self.session()?;
-        let probed = probe.bind(self.replica).bind(is_alone).execute(&mut session).await;
+        let probed = probe.bind(self.replica).bind(self.apply_version as i32).execute(&mut session).await;
         self.keep(session, probed)?;
-        Ok(())
-    }
-
-    pub(super) async fn end(&mut self) -> Result<(), JournalError> {
-        let mut session = self.session()?;
-        let ended = sqlx::query("DELETE FROM replica WHERE id = $1").bind(self.replica).execute(&mut session).await;
-        self.keep(session, ended)?;
         Ok(())
     }
 
@@ -305,7 +229,10 @@ impl PostgresJournal {
             match ord {
                 -1 if seq == 1 => return Err(JournalError::Clock(Time::from_micros(recorded))),
                 -1 => {}
-                0 => drop(heads.insert(TenantId(tenant), Head { seq: seq as u64, recorded, tail })),
+                0 => {
+                    let head = Head { seq: seq as u64, recorded, tail, apply_version: self.apply_version };
+                    heads.insert(TenantId(tenant), head);
+                }
                 // The ordinal counts from 1, over the drafts that were sent.
                 _ => drop(placed.insert(first[ord as usize - 1], seq as u64)),
             }
@@ -351,8 +278,8 @@ impl PostgresJournal {
         Ok(rows.into_iter().map(|(tenant, key, recorded)| ((tenant, key), Time::from_micros(recorded))).collect())
     }
 
-    /// Returns the placement of the events of the given tenants that have no head. A statement of its own, because the
-    /// append cannot distinguish missing heads from locked ones.
+    /// Returns the placement of the events of the given tenants that have no head, or one of another apply version. A
+    /// statement of its own, because the append cannot distinguish these heads from locked ones.
     async fn missing(
         &mut self,
         tenants: impl Iterator<Item = Uuid>,
@@ -364,14 +291,22 @@ impl PostgresJournal {
         let mut session = self.session()?;
         // Head and mark are of one snapshot: a tenant that is deleted at this moment is found locked or deleted.
         let rows = sqlx::query_as(
-            "SELECT input.tenant, coalesce(known.deleted IS NULL AND known.id IS NOT NULL, false)
+            "SELECT input.tenant, head.apply_version, coalesce(known.deleted IS NULL AND known.id IS NOT NULL, false)
              FROM unnest($1::uuid[]) AS input (tenant) LEFT JOIN tenant AS known ON known.id = input.tenant
-             WHERE NOT EXISTS (SELECT FROM head WHERE head.tenant = input.tenant)",
+             LEFT JOIN head ON head.tenant = input.tenant
+             WHERE head.tenant IS NULL OR (head.seq > 0 AND head.apply_version <> $2)",
         );
-        let rows = rows.bind(tenants).fetch_all(&mut session).await;
-        let rows: Vec<(Uuid, bool)> = self.keep(session, rows)?;
-        let placement = |is_known| if is_known { Placement::Missing } else { Placement::Deleted };
-        Ok(rows.into_iter().map(|(tenant, is_known)| (TenantId(tenant), placement(is_known))).collect())
+        let rows = rows.bind(tenants).bind(self.apply_version as i32).fetch_all(&mut session).await;
+        let rows: Vec<(Uuid, Option<i32>, bool)> = self.keep(session, rows)?;
+        let placement = |(tenant, version, is_known): (Uuid, Option<i32>, bool)| {
+            let placement = match version {
+                Some(version) => Placement::OtherVersion(version as u32),
+                None if is_known => Placement::Missing,
+                None => Placement::Deleted,
+            };
+            (TenantId(tenant), placement)
+        };
+        Ok(rows.into_iter().map(placement).collect())
     }
 
     /// Locks and releases the heads in one autocommit statement, which waits for any transaction of a lost connection
@@ -388,7 +323,8 @@ impl PostgresJournal {
 
     pub(super) async fn heads(&mut self) -> Result<HashMap<TenantId, Head>, JournalError> {
         let mut session = self.session()?;
-        let rows = sqlx::query_as("SELECT tenant, seq, recorded, tail FROM head").fetch_all(&mut session).await;
+        let rows =
+            sqlx::query_as("SELECT tenant, seq, recorded, tail, apply_version FROM head").fetch_all(&mut session).await;
         Ok(self.keep(session, rows)?.into_iter().map(head).collect())
     }
 

@@ -78,7 +78,7 @@ impl Store {
     /// Begins a checkpoint. `None` if one of the same or a newer position is stored already.
     ///
     /// [`StoreError::OtherHistory`] if the journal on PostgreSQL does not have the entry of the checkpoint's position, or has
-    /// another one there.
+    /// another one there. [`StoreError::OtherVersion`] if the tenant's entries are of another apply version.
     pub async fn begin_checkpoint(&self, mark: CheckpointId) -> Result<Option<CheckpointWriter>, StoreError> {
         Ok(match self {
             Store::Sqlite(store) => {
@@ -99,8 +99,7 @@ impl Store {
     /// Returns the positions of the stored checkpoints of these tenants, without those that have none.
     pub async fn checkpoint_positions(&self, tenants: &[TenantId]) -> Result<HashMap<TenantId, u64>, StoreError> {
         match self {
-            // Its one server writes all checkpoints itself.
-            Store::Sqlite(_) => Ok(HashMap::new()),
+            Store::Sqlite(store) => store.checkpoint_positions(tenants).await,
             Store::Postgres(store) => store.checkpoint_positions(tenants).await,
         }
     }

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use sqlx::postgres::PgConnection;
 
-use super::migrations::Tables;
 use super::postgres::connect::First;
 use super::{Location, Purpose, Store, StoreError, postgres, private};
 use crate::journal::{Journal, JournalError, LockMode, PostgresJournal, SqliteJournal};
@@ -34,7 +33,8 @@ impl ServerLock {
     }
 
     /// Works as [`ServerLock::try_take`], with the lock in this mode. A folder has one for one server only. Tables that are
-    /// to be migrated need the lock exclusively: [`ServerLock::share`] changes that afterwards.
+    /// to be made, or migrated from a release that cannot run beside newer ones, need the lock exclusively:
+    /// [`ServerLock::share`] changes that afterwards.
     pub async fn try_take_as(
         location: &Location,
         purpose: Purpose,
@@ -44,22 +44,17 @@ impl ServerLock {
             Location::Folder(folder) => Ok(try_folder(folder)?.map(ServerLock::Folder)),
             Location::Postgres(options) => {
                 let First { mut connection, tables, .. } = postgres::connect::first(options, purpose).await?;
-                let mode = if tables == Tables::Current { mode } else { LockMode::Exclusive };
+                let mode = if tables.need_the_store_alone() { LockMode::Exclusive } else { mode };
                 if !PostgresJournal::try_lock(&mut connection, mode).await? {
                     return Ok(None);
                 }
                 // Others are expected where they share the lock.
                 if mode == LockMode::Exclusive {
-                    PostgresJournal::await_others(&mut connection, None).await?;
+                    PostgresJournal::await_others(&mut connection).await?;
                 }
                 Ok(Some(ServerLock::Postgres(Box::new(connection), mode)))
             }
         }
-    }
-
-    /// Returns true if no other server can have the lock.
-    pub(super) fn is_exclusive(&self) -> bool {
-        !matches!(self, ServerLock::Postgres(_, LockMode::Shared))
     }
 
     /// Shares a lock on PostgreSQL with other servers from now on. At no moment it is not held.

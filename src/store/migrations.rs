@@ -36,6 +36,7 @@ include!(
     "0016_wallboard_link",
     "0017_duties",
     "0018_log_in_attempts",
+    "0019_releases",
 );
 
 /// A migration's name, without the ending, and its statements.
@@ -56,16 +57,34 @@ fn migrator(files: &[File]) -> Migrator {
         // Names are constants of this file; the test below compares what is read from them.
         let number = number.parse().unwrap_or_default();
         let description = description.replace('_', " ");
-        Migration::new(number, description.into(), MigrationType::Simple, SqlStr::from_static(text), false)
+        // As sqlx has it: `CREATE INDEX CONCURRENTLY` cannot be in a transaction.
+        let no_tx = text.starts_with("-- no-transaction");
+        Migration::new(number, description.into(), MigrationType::Simple, SqlStr::from_static(text), no_tx)
     });
-    Migrator::with_migrations(migrations.collect())
+    let mut migrator = Migrator::with_migrations(migrations.collect());
+    // A newer release may have migrated the store: `compare` decides whether this one can use it.
+    migrator.set_ignore_missing(true);
+    migrator
 }
+
+/// The first migration whose release compares apply versions when it appends, and can use tables of newer releases. Tables
+/// before it are migrated while no server runs; those after it also beside servers, which the migration must not disturb.
+const FIRST_ROLLING: i64 = 19;
 
 /// The table in which sqlx notes migrations.
 pub(super) const MIGRATIONS_TABLE: &str = "_sqlx_migrations";
 
 /// A migration that was applied: its version and the checksum of its statements.
 pub(super) type Applied = (i64, Vec<u8>);
+
+/// The migrations that were applied to a database.
+pub(super) struct Found {
+    pub applied: Vec<Applied>,
+    /// The oldest release that can use the tables, by its newest migration; `None` in tables of releases that do not have it.
+    pub oldest: Option<i64>,
+    /// The tables where a store's would be made.
+    pub names: Vec<String>,
+}
 
 /// The tables of a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,11 +98,20 @@ pub(super) enum Tables {
         /// The newest migration of this program.
         ours: i64,
     },
-    /// They are a store's, as this program writes them.
+    /// They are a store's, as this program writes them, or as a newer release made them, which this one can use.
     Current,
 }
 
 impl Tables {
+    /// Returns true if the tables are to be made or migrated while no server runs on them.
+    pub const fn need_the_store_alone(self) -> bool {
+        match self {
+            Tables::Missing => true,
+            Tables::Older { found, .. } => found < FIRST_ROLLING,
+            Tables::Current => false,
+        }
+    }
+
     /// Returns the tables, unless the purpose needs others. `makers` names the commands that make them.
     pub fn fit(self, purpose: Purpose, makers: &'static str) -> Result<Self, StoreError> {
         match (self, purpose) {
@@ -97,18 +125,16 @@ impl Tables {
 /// Most names of another program's tables in an error.
 const NAMES: usize = 3;
 
-/// Compares the migrations that were applied to a database with those of this program. `names` are the tables where a
-/// store's would be made, and `place` is what they are in.
+/// The table that has the oldest release.
+pub(super) const COMPATIBILITY_TABLE: &str = "compatibility";
+
+/// Compares the migrations that were applied to a database with those of this program. `place` is what the tables are in.
 ///
-/// [`StoreError::NotOurs`] if there are any, and none of the migrations is ours. [`StoreError::Foreign`] if one was applied
-/// that this program does not have, or has with other statements: a newer release may keep data there that this one would
-/// not write.
-pub(super) fn compare(
-    ours: &Migrator,
-    applied: &[Applied],
-    names: &[String],
-    place: &str,
-) -> Result<Tables, StoreError> {
+/// [`StoreError::NotOurs`] if there are tables, and none of the migrations is ours. [`StoreError::Foreign`] if one was applied
+/// with other statements, or by a newer release whose tables this one cannot use: that may keep data there which this one
+/// would not write.
+pub(super) fn compare(ours: &Migrator, found: &Found, place: &str) -> Result<Tables, StoreError> {
+    let Found { applied, oldest, names } = found;
     let own = |version: i64| ours.iter().find(|migration| migration.version == version);
     let is_ours = |(version, checksum): &Applied| own(*version).is_some_and(|one| *one.checksum == **checksum);
     if !applied.iter().any(is_ours) {
@@ -123,15 +149,20 @@ pub(super) fn compare(
         return Err(StoreError::NotOurs(format!("{place} has the tables of another program: {listed}{more}")));
     }
     let newest = ours.iter().map(|migration| migration.version).max().unwrap_or_default();
+    let program = format!("rollcall {}, whose newest is {newest}", env!("CARGO_PKG_VERSION"));
     for (version, checksum) in applied {
         let why = match own(*version) {
-            None => {
-                format!("is of a newer release than rollcall {}, whose newest is {newest}", env!("CARGO_PKG_VERSION"))
-            }
-            Some(migration) if *migration.checksum != **checksum => String::from("has other statements"),
+            // Newer releases add what this one does not look at, and say so where they take something away.
+            None if *version > newest => continue,
+            None => format!("migration {version} is none of {program}"),
+            Some(migration) if *migration.checksum != **checksum => format!("migration {version} has other statements"),
             Some(_) => continue,
         };
-        return Err(StoreError::Foreign(format!("migration {version} {why}")));
+        return Err(StoreError::Foreign(why));
+    }
+    if let Some(oldest) = oldest.filter(|oldest| *oldest > newest) {
+        let why = format!("only releases with migration {oldest} can use them, which is newer than {program}");
+        return Err(StoreError::Foreign(why));
     }
     let is_current = ours.iter().all(|migration| applied.iter().any(|(version, _)| *version == migration.version));
     let found = applied.iter().map(|(version, _)| *version).max().unwrap_or_default();

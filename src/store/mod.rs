@@ -29,7 +29,6 @@ use sqlx::postgres::PgConnectOptions;
 use uuid::Uuid;
 
 use crate::domain::{Fault, TenantId};
-use crate::journal::{Journal, JournalError, PostgresJournal, SqliteJournal};
 
 pub use archive::{ArchiveFilter, ArchivePage, Tags};
 pub use checkpoint::{CheckpointId, CheckpointWriter, StoredCheckpoint};
@@ -189,6 +188,9 @@ pub enum StoreError {
     /// The tables are of a newer release, or were changed.
     #[error("the store's tables are not of this release: {0}; run the release that made them, or restore a backup")]
     Foreign(String),
+    /// A checkpoint was made by other rules than the tenant's entries are of.
+    #[error("the tenant's entries are not of apply version {0}, which made the checkpoint")]
+    OtherVersion(u32),
     /// The journal does not have the entry that a checkpoint ends with: it lost history, and this server has not noticed.
     #[error("the journal does not have the entry at {0} with which the checkpoint ends")]
     OtherHistory(u64),
@@ -307,9 +309,10 @@ impl Store {
         Ok(Self::open_as(location, false, purpose).await?.0)
     }
 
-    /// Opens the store for a process that holds the server's lock. Works as [`Store::open`] otherwise.
-    pub async fn open_locked(location: &Location, lock: &ServerLock, purpose: Purpose) -> Result<Self, StoreError> {
-        Ok(Self::open_as(location, lock.is_exclusive(), purpose).await?.0)
+    /// Opens the store for a process that holds the server's lock, which was taken in the mode that a migration needs. Works
+    /// as [`Store::open`] otherwise.
+    pub async fn open_locked(location: &Location, _held: &ServerLock, purpose: Purpose) -> Result<Self, StoreError> {
+        Ok(Self::open_as(location, true, purpose).await?.0)
     }
 
     async fn open_as(location: &Location, is_locked: bool, purpose: Purpose) -> Result<(Self, bool), StoreError> {
@@ -321,17 +324,6 @@ impl Store {
             Location::Postgres(options) => {
                 let (store, is_new) = PostgresStore::open(options, is_locked, purpose).await?;
                 (Store::Postgres(store), is_new)
-            }
-        })
-    }
-
-    /// Opens the store's journal for a process without a [`ServerLock`]. On PostgreSQL this takes the server's lock, on
-    /// SQLite it takes none. `apply_version` is the version of the rules that the process applies.
-    pub async fn journal(&self, apply_version: u32) -> Result<Journal, JournalError> {
-        Ok(match self {
-            Store::Sqlite(store) => Journal::Sqlite(SqliteJournal::new(store.writer().clone(), apply_version)),
-            Store::Postgres(store) => {
-                Journal::Postgres(PostgresJournal::open(store.sessions().clone(), apply_version).await?)
             }
         })
     }

@@ -65,7 +65,7 @@ impl Bench {
         let position = |placement| match placement {
             Placement::Placed(seq) => Some(seq),
             Placement::Duplicate(_) => None,
-            Placement::Busy | Placement::Missing | Placement::Deleted => panic!("{placement:?}"),
+            other => panic!("{other:?}"),
         };
         appended.placements.into_iter().map(position).collect()
     }

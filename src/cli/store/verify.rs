@@ -12,6 +12,7 @@ use crate::domain::text::printable;
 use crate::engine::replay::{ReplayError, Tail, catch_up};
 use crate::journal::{Journal, JournalError, LockMode};
 use crate::live::State;
+use crate::live::state::APPLY_VERSION;
 use crate::store::{Location, Purpose, Store};
 
 /// The arguments of `verify`.
@@ -46,7 +47,7 @@ pub async fn check(
     purpose: Purpose,
     failure: impl Fn(BootError) -> Failure,
 ) -> Result<(), Failure> {
-    let locked = boot::lock_store(location, &Clock::system(), purpose, LockMode::Exclusive).await;
+    let locked = boot::lock_store(location, &Clock::system(), purpose, LockMode::Exclusive, APPLY_VERSION).await;
     let LockedStore { store, mut journal, lock: _held, .. } = locked.map_err(&failure)?;
     let checked = compare(&store, &mut journal, failure).await;
     store.disconnect().await;
@@ -54,7 +55,7 @@ pub async fn check(
 }
 
 async fn compare(store: &Store, journal: &mut Journal, failure: impl Fn(BootError) -> Failure) -> Result<(), Failure> {
-    let LoadedTenants { loaded, quarantined } = boot::load(store, journal).await.map_err(&failure)?;
+    let LoadedTenants { loaded, quarantined, .. } = boot::load(store, journal).await.map_err(&failure)?;
     let mut states: Vec<_> = loaded.states.into_iter().collect();
     states.sort_by_key(|(tenant, _)| tenant.0);
     let mut quarantined: Vec<_> = quarantined.into_iter().collect();

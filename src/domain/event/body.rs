@@ -28,9 +28,10 @@ pub enum Surface {
     Administration,
 }
 
-/// Type and data of an event, by the types of docs/reference/events.md.
+/// Type and data of an event, by the types of docs/reference/events.md. A member that this release does not know is an
+/// error: another release applies it (docs/decisions/0128-releases.md).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", content = "data")]
+#[serde(tag = "type", content = "data", deny_unknown_fields)]
 pub enum EventBody {
     /// A session opens.
     #[serde(rename = "desk.connected")]

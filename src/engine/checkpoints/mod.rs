@@ -3,12 +3,13 @@
 //! others wait until what they would have written is stored.
 
 mod covered;
+mod ending;
 mod housekeeping;
 mod writing;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use metrics::gauge;
@@ -29,6 +30,8 @@ use covered::{Awaited, Covered};
 use housekeeping::Housekeeping;
 use writing::Job;
 
+pub use ending::settle;
+
 /// Changed rows after which a checkpoint is due: about as many as are written in one or two seconds.
 const DUE_ROWS: usize = 50_000;
 /// The interval between two searches for due checkpoints.
@@ -42,10 +45,6 @@ const FIRST_BACKOFF: Duration = Duration::from_secs(2);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
 /// Archived conversations removed from the states in one turn of the engine.
 const FORGOTTEN_PER_STEP: usize = 256;
-/// The longest wait for the last checkpoints when the service ends. It may be short: the journal has everything, and
-/// the next start applies what no checkpoint covers.
-const LAST_CHECKPOINTS_TIMEOUT: Duration = Duration::from_secs(5);
-
 /// The conversations that a written checkpoint moved to the archive.
 type Archived = Vec<Arc<Conversation>>;
 
@@ -140,41 +139,6 @@ impl Checkpoints {
         self.keep_house(now, states);
     }
 
-    /// Writes a last checkpoint of every tenant that needs one, for at most [`LAST_CHECKPOINTS_TIMEOUT`], if that is this
-    /// server's duty.
-    pub async fn finish(mut self, states: &mut HashMap<TenantId, State>) {
-        // Old rows can be deleted after the next start as well.
-        self.housekeeping.abort();
-        // Relaxed: the flag only ends pauses, and no other data depends on it.
-        self.hurry.store(true, Ordering::Relaxed);
-        if tokio::time::timeout(LAST_CHECKPOINTS_TIMEOUT, self.write_rest(states)).await.is_err() {
-            tracing::warn!("the last checkpoints were not written in time; the next start takes longer");
-        }
-        // A checkpoint that is cut off here leaves the previous one current.
-        for writing in self.writing.values() {
-            writing.task.abort();
-        }
-    }
-
-    async fn write_rest(&mut self, states: &mut HashMap<TenantId, State>) {
-        let under_way: Vec<_> = self.writing.keys().copied().collect();
-        for tenant in under_way {
-            self.settle(tenant, states).await;
-        }
-        if !self.duties.has(Duty::Checkpoints) {
-            return;
-        }
-        self.take_over(states);
-        for (tenant, state) in states.iter_mut() {
-            if state.is_applying() || state.entries_since_checkpoint() == 0 {
-                continue;
-            }
-            if let Err(error) = self.job(*tenant, state.begin_checkpoint()).write().await {
-                tracing::warn!(%error, %tenant, "the last checkpoint was not written; the next start takes longer");
-            }
-        }
-    }
-
     /// Lists the tenants with a due checkpoint, the longest-waiting first, at most every [`SCAN_INTERVAL`], and measures
     /// the longest wait.
     fn scan(&mut self, now: Duration, states: &HashMap<TenantId, State>) {
@@ -234,6 +198,7 @@ impl Checkpoints {
             lifecycle: self.lifecycle.clone(),
             tenant,
             source,
+            apply_version: self.limits.apply_version,
             hurry: self.hurry.clone(),
         }
     }

@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::domain::TenantId;
 use crate::lifecycle::Lifecycle;
 use crate::live::Checkpoint;
-use crate::live::state::{APPLY_VERSION, CheckpointSource, Export};
+use crate::live::state::{CheckpointSource, Export};
 use crate::store::{CheckpointId, CheckpointWriter, Store, StoreError};
 
 /// The largest slice.
@@ -32,6 +32,8 @@ const SLICE_ROWS: usize = 5_000;
 const ROWS_PER_TURN: usize = 64;
 /// The longest wait for the store to take one slice; after it the checkpoint fails.
 const SLICE_TIMEOUT: Duration = Duration::from_secs(30);
+/// The same when the service ends, whose store may be away.
+const LAST_SLICE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A checkpoint to be written.
 pub(super) struct Job {
@@ -40,6 +42,8 @@ pub(super) struct Job {
     pub lifecycle: Lifecycle,
     pub tenant: TenantId,
     pub source: CheckpointSource,
+    /// The version of the rules that produced the state.
+    pub apply_version: u32,
     /// Set when the service ends: no more pauses.
     pub hurry: Arc<AtomicBool>,
 }
@@ -55,9 +59,9 @@ pub(super) struct WholeJob {
 impl Job {
     /// Exports and writes the checkpoint. Returns the conversations that it moved to the archive.
     pub async fn write(self) -> Result<Archived, StoreError> {
-        let Job { store, clock, lifecycle, tenant, source, hurry } = self;
-        let begun = clock.monotonic();
-        let mark = mark(tenant, &source);
+        let begun = self.clock.monotonic();
+        let mark = self.mark();
+        let Job { store, clock, lifecycle, tenant, source, hurry, .. } = self;
         let mut pace = Pace::new(clock, store.shares_its_writer(), hurry);
         // None if this position or a newer one is stored already, as by another server: there is nothing to write.
         let Some(mut writer) = pace.take(store.begin_checkpoint(mark)).await? else { return Ok(source.left()) };
@@ -92,9 +96,16 @@ impl Job {
         Ok(export.left())
     }
 
+    /// Returns the identity of the checkpoint.
+    fn mark(&self) -> CheckpointId {
+        let Job { tenant, apply_version, source, .. } = self;
+        let (position, batch, since) = (source.position(), source.batch(), source.changed().since());
+        CheckpointId { tenant: *tenant, position, apply_version: *apply_version, batch, since }
+    }
+
     /// Exports every row into one slice.
     pub fn export_whole(self) -> WholeJob {
-        let mark = mark(self.tenant, &self.source);
+        let mark = self.mark();
         let mut export = self.source.export();
         let mut whole = export.slice();
         while export.add_to(&mut whole) {}
@@ -113,12 +124,6 @@ impl WholeJob {
         writer.write(&self.whole, true).await?;
         Ok(self.archived)
     }
-}
-
-/// Returns the identity of a checkpoint.
-fn mark(tenant: TenantId, source: &CheckpointSource) -> CheckpointId {
-    let (position, batch, since) = (source.position(), source.batch(), source.changed().since());
-    CheckpointId { tenant, position, apply_version: APPLY_VERSION, batch, since }
 }
 
 /// Exports a slice of about `bytes` bytes, yielding to other tasks.
@@ -161,10 +166,12 @@ impl Pace {
         Pace { clock, is_shared, hurry, bytes, took: Duration::ZERO }
     }
 
-    /// Waits for the store and records how long it took. [`StoreError::TimedOut`] after [`SLICE_TIMEOUT`].
+    /// Waits for the store and records how long it took. [`StoreError::TimedOut`] after [`SLICE_TIMEOUT`], and after
+    /// [`LAST_SLICE_TIMEOUT`] when the service ends.
     pub async fn take<T>(&mut self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
         let begun = self.clock.monotonic();
-        let done = tokio::time::timeout(SLICE_TIMEOUT, work).await.map_err(|_| StoreError::TimedOut)?;
+        let limit = if self.hurry.load(Ordering::Relaxed) { LAST_SLICE_TIMEOUT } else { SLICE_TIMEOUT };
+        let done = tokio::time::timeout(limit, work).await.map_err(|_| StoreError::TimedOut)?;
         self.took = self.clock.monotonic() - begun;
         done
     }

@@ -32,6 +32,10 @@ pub(in crate::engine) enum Delivery {
     Loaded(Box<State>),
     /// Its state from a checkpoint, since the store lost entries that the engine's state has.
     Reloaded(Box<Reloaded>),
+    /// Its state, which an older release has settled, or the reason why that cannot be loaded. The tenant was not served.
+    Settled(Result<Box<State>, String>),
+    /// Its entries are of this other apply version.
+    OtherVersion(u32),
     /// Its entries cannot be applied, for this reason.
     Faulty(String),
 }

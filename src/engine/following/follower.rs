@@ -21,6 +21,8 @@ use crate::store::Store;
 
 /// The interval at which all heads are read.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
+/// The interval at which tenants of an older release are looked at that it had not settled.
+const SETTLED_INTERVAL: Duration = Duration::from_secs(1);
 /// The pause between two attempts to reach the store.
 const RETRY_BACKOFF: Duration = Duration::from_millis(100);
 
@@ -62,6 +64,8 @@ pub(super) struct Follower {
     ring: VecDeque<TenantId>,
     /// Monotonic time of the next look at all heads.
     next_poll: Duration,
+    /// Monotonic time of the next look at the tenants that are not settled.
+    next_settled: Duration,
 }
 
 impl Follower {
@@ -70,9 +74,23 @@ impl Follower {
         // Tenants that were loaded may be deleted before the first look.
         let head = |tail: Tail| Head { seq: tail.seq, tail: tail.batch, ..Head::default() };
         let seen = views.tails().into_iter().map(|(tenant, tail)| (tenant, head(tail))).collect();
-        let next_poll = clock.monotonic();
+        let (next_poll, next_settled) = (clock.monotonic(), clock.monotonic());
         let (ahead, lagging, ring) = (HashMap::new(), HashMap::new(), VecDeque::new());
-        Follower { journal, links, views, removals, store, clock, lifecycle, seen, ahead, lagging, ring, next_poll }
+        Follower {
+            journal,
+            links,
+            views,
+            removals,
+            store,
+            clock,
+            lifecycle,
+            seen,
+            ahead,
+            lagging,
+            ring,
+            next_poll,
+            next_settled,
+        }
     }
 
     /// Runs until `stopping` is cancelled.
@@ -129,6 +147,7 @@ impl Follower {
             // Not before: a server that a failover has deposed shows old heads.
             if confirmed.is_ok() {
                 self.reload_lost().await?;
+                self.take_over_settled(now).await?;
             }
         } else if !wanted.tenants.is_empty() {
             let tenants: Vec<TenantId> = wanted.tenants.into_iter().collect();
@@ -170,7 +189,14 @@ impl Follower {
             }
         }
         let mut behind = Vec::new();
+        let ours = self.journal.apply_version();
         for (tenant, head) in heads {
+            if let Some(version) = head.other_version(ours).filter(|_| !self.views.is_absent(tenant)) {
+                if self.links.feed.has_room(tenant) {
+                    self.links.feed.add(tenant, Delivery::OtherVersion(version));
+                }
+                continue;
+            }
             self.note(tenant, head);
             let published = self.views.tail(tenant).seq;
             if published > head.seq {
@@ -285,12 +311,38 @@ impl Follower {
                 self.links.note_lost(tenant, diverged.to_string());
                 Ok(None)
             }
+            Err(ReplayError::Journal(JournalError::Version { found, .. })) if found > self.journal.apply_version() => {
+                self.links.feed.add(tenant, Delivery::OtherVersion(found));
+                Ok(None)
+            }
             Err(ReplayError::Journal(error)) if !ReplayError::is_tenants(&error) => Err(error),
             Err(error) => {
                 self.give_up(tenant, error.to_string());
                 Ok(None)
             }
         }
+    }
+
+    /// Takes over the tenants that an older release has settled since the newest look at them.
+    async fn take_over_settled(&mut self, now: Duration) -> Result<(), JournalError> {
+        let unsettled = self.views.unsettled();
+        if unsettled.is_empty() || now < self.next_settled {
+            return Ok(());
+        }
+        self.next_settled = now + SETTLED_INTERVAL;
+        in_time(self.journal.raise(&unsettled)).await?;
+        // Raised by this server or by another one of this release.
+        let heads = in_time(self.journal.heads_of(&unsettled)).await?;
+        for (tenant, head) in heads {
+            if head.other_version(self.journal.apply_version()).is_some() || !self.links.feed.has_room(tenant) {
+                continue;
+            }
+            // The next look finds what was appended since.
+            self.seen.remove(&tenant);
+            let loaded = reload(&mut self.journal, &self.store, &self.lifecycle, tenant).await?;
+            self.links.feed.add(tenant, Delivery::Settled(loaded.map(Box::new)));
+        }
+        Ok(())
     }
 
     /// Loads the tenants again whose states have entries that the store lost. Those that cannot be loaded go out of service.

@@ -23,7 +23,7 @@ use crate::journal::{Draft, Journal, JournalError};
 const LEFT_OUT: u32 = 2;
 /// Sessions for such tenants, and so the number of tenants that are appended alone at a time. The others that are left out
 /// are tried with the next batch.
-const SESSIONS: usize = 2;
+pub const LONE_APPENDS: usize = 2;
 
 /// The tenants that are left out, and the sessions on which they are appended alone.
 #[derive(Debug)]
@@ -60,9 +60,10 @@ enum Appended {
 }
 
 impl Alone {
-    /// Of a journal that other servers append to as well. Otherwise no head is locked for long, and there are no sessions.
-    pub fn new(journal: &Journal, links: &Links, clock: &Clock) -> Self {
-        let journals = (0..SESSIONS).filter_map(|_| journal.alone());
+    /// With up to this many sessions, for a journal that other servers append to as well. Otherwise no head is locked for
+    /// long, and there are none.
+    pub fn new(journal: &Journal, links: &Links, clock: &Clock, sessions: usize) -> Self {
+        let journals = (0..sessions).filter_map(|_| journal.alone());
         let idle = journals.map(|journal| Appender::new(journal, links.clone(), clock.clone())).collect();
         Alone { idle, left_out: HashMap::new(), under_way: HashSet::new(), ended: Arc::default() }
     }

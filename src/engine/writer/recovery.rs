@@ -27,10 +27,15 @@ impl Engine {
         // Entries of a tenant that is appended alone may be those of its append, which come with their requests.
         let is_busy = |tenant| tenants.is_busy(tenant) || alone.is_under_way(tenant);
         for (tenant, delivery) in self.links.feed.take(is_busy) {
-            if self.tenants.is_absent(tenant) {
-                continue;
-            }
             match delivery {
+                Delivery::Settled(loaded) => {
+                    self.checkpoints.forget(tenant);
+                    self.tenants.take_over(tenant, loaded.map(|state| *state));
+                }
+                _ if self.tenants.is_absent(tenant) => {}
+                Delivery::OtherVersion(version) => {
+                    self.tenants.unsettle(tenant, version > self.apply_version());
+                }
                 Delivery::Entries(entries) => {
                     let accept = |logged| self.tenants.accept_logged(tenant, logged);
                     match entries.into_iter().try_for_each(accept) {
@@ -141,9 +146,17 @@ impl Engine {
                     self.reload(tenant, &diverged.to_string()).await?;
                     is_reloaded = true;
                 }
+                Err(ReplayError::Journal(JournalError::Version { found, .. })) if found > self.apply_version() => {
+                    self.tenants.unsettle(tenant, true);
+                }
                 Err(error) => self.tenants.quarantine(tenant, &error.to_string()),
             }
         }
+    }
+
+    /// The version of the rules by which this server applies entries.
+    pub(super) const fn apply_version(&self) -> u32 {
+        self.appender.journal.apply_version()
     }
 
     /// Settles the events that the failed append had placed after all. Returns those to be appended again.

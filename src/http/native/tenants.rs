@@ -115,7 +115,7 @@ pub async fn list_tenants(
         id: tenant.id,
         name: tenant.name,
         created: tenant.created,
-        quarantined: app.reader().is_quarantined(tenant.id),
+        quarantined: app.reader().out_of_service(tenant.id).is_some(),
     });
     Ok(reply::json(200, "application/json", &Page { tenants: listed.collect(), next }))
 }

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use sqlx::Connection;
+use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 
 use super::PostgresJournal;
@@ -19,7 +21,7 @@ const ROUND: &str = "
 WITH clock AS MATERIALIZED (
     SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now
 ), own AS (
-    INSERT INTO replica (id, turns, rounds) VALUES ($1, 1, 1)
+    INSERT INTO replica (id, turns, rounds, apply_version) VALUES ($1, 1, 1, $6)
     ON CONFLICT (id) DO UPDATE SET turns = replica.turns + 1, rounds = replica.rounds + 1
 ), removed AS (
     DELETE FROM replica WHERE id = ANY (ARRAY(
@@ -46,6 +48,10 @@ SELECT name, NULL::uuid AS id, 0::bigint AS rounds FROM held
 UNION ALL
 SELECT NULL, id, rounds FROM others";
 
+/// The key of the advisory lock of servers that end: one after the other, so that the last one finds no other. The digits
+/// spell "ends" in ASCII.
+const END_LOCK: i64 = 0x656e_6473;
+
 /// One row of [`ROUND`].
 type Found = (Option<String>, Option<Uuid>, i64);
 
@@ -55,7 +61,8 @@ impl PostgresJournal {
         let names: Vec<&str> = Duty::ALL.iter().map(|duty| duty.name()).collect();
         let round = sqlx::query_as(ROUND).bind(self.replica).bind(&claim.gone).bind(&claim.removed);
         let mut session = self.session()?;
-        let rows = round.bind(names).bind(HELD).fetch_all(&mut session).await;
+        let round = round.bind(names).bind(HELD).bind(self.apply_version as i32);
+        let rows = round.fetch_all(&mut session).await;
         let rows: Vec<Found> = self.keep(session, rows)?;
         let (mut held, mut others) = (Vec::new(), HashMap::new());
         for (name, id, rounds) in rows {
@@ -63,5 +70,25 @@ impl PostgresJournal {
             others.extend(id.map(|id| (id, rounds)));
         }
         Ok(Round { held, others })
+    }
+
+    /// Deletes this server's row, which frees its duties. Returns true if no other row of this apply version is left, but for
+    /// those of `gone`.
+    pub(in crate::journal) async fn end(&mut self, gone: &[Uuid]) -> Result<bool, JournalError> {
+        let mut session = self.session()?;
+        let ended = self.end_on(&mut session, gone).await;
+        self.keep(session, ended)
+    }
+
+    /// Ends in a transaction, whose later statements are not executed before the servers that ended earlier have committed.
+    async fn end_on(&self, session: &mut PgConnection, gone: &[Uuid]) -> Result<bool, sqlx::Error> {
+        let mut ending = session.begin().await?;
+        sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(END_LOCK).execute(&mut *ending).await?;
+        sqlx::query("DELETE FROM replica WHERE id = $1").bind(self.replica).execute(&mut *ending).await?;
+        let left = "SELECT NOT EXISTS (SELECT FROM replica WHERE apply_version = $1 AND id <> ALL ($2))";
+        let left = sqlx::query_scalar(left).bind(self.apply_version as i32).bind(gone);
+        let is_last = left.fetch_one(&mut *ending).await?;
+        ending.commit().await?;
+        Ok(is_last)
     }
 }

@@ -35,7 +35,8 @@ impl PostgresJournal {
     ) -> Result<HashMap<TenantId, Head>, JournalError> {
         let tenants: Vec<Uuid> = tenants.iter().map(|tenant| tenant.0).collect();
         let mut session = self.session()?;
-        let rows = sqlx::query_as("SELECT tenant, seq, recorded, tail FROM head WHERE tenant = ANY ($1)");
+        let rows =
+            sqlx::query_as("SELECT tenant, seq, recorded, tail, apply_version FROM head WHERE tenant = ANY ($1)");
         let rows = rows.bind(tenants).fetch_all(&mut session).await;
         Ok(self.keep(session, rows)?.into_iter().map(head).collect())
     }

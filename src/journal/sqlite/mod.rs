@@ -17,7 +17,7 @@ pub use writer::{Writer, WriterGuard};
 #[derive(Debug)]
 pub struct SqliteJournal {
     writer: Writer,
-    apply_version: u32,
+    pub(super) apply_version: u32,
     /// The id of this server's row in `replica`.
     pub(super) replica: Uuid,
 }
@@ -81,12 +81,17 @@ impl SqliteJournal {
         let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
         let tenants: HashSet<Uuid> = batch.drafts.iter().map(|draft| draft.tenant.0).collect();
         let rows = sqlx::query(
-            "SELECT tenant, seq, recorded, tail FROM head WHERE tenant IN (SELECT value FROM json_each(?1))",
+            "SELECT tenant, seq, recorded, tail, apply_version FROM head WHERE tenant IN (SELECT value FROM json_each(?1))",
         )
         .bind(json(&tenants))
         .fetch_all(&mut *transaction)
         .await?;
         let mut heads: HashMap<TenantId, Head> = rows.iter().map(head).collect::<Result<_, sqlx::Error>>()?;
+        let others: HashMap<TenantId, u32> = heads
+            .iter()
+            .filter_map(|(tenant, head)| Some((*tenant, head.other_version(self.apply_version)?)))
+            .collect();
+        heads.retain(|tenant, _| !others.contains_key(tenant));
         for head in heads.values_mut() {
             // Recorded times never go back within a tenant, even if service time did since the last start.
             head.recorded = head.recorded.max(batch.recorded.micros());
@@ -110,6 +115,7 @@ impl SqliteJournal {
         let fresh = fresh.iter().map(|row| Ok((uuid(row.try_get(0)?)?, row.try_get(1)?, row.try_get(2)?)));
         let mut placed = Placed::new(&batch, &heads, fresh.collect::<Result<_, sqlx::Error>>()?);
         placed.note_deleted(&batch, &known(&mut transaction, &placed.missing(&batch)).await?);
+        placed.note_others(&batch, &others);
         placed.date_repeats(&batch, &repeated(&mut transaction, &placed.repeats(&batch)).await?);
         sqlx::query(
             "INSERT INTO journal (tenant, seq, recorded, source, event_id, apply_version, batch, event)
@@ -122,11 +128,12 @@ impl SqliteJournal {
         .execute(&mut *transaction)
         .await?;
         sqlx::query(
-            "UPDATE head SET seq = input.value ->> 1, recorded = input.value ->> 2, tail = ?2
+            "UPDATE head SET seq = input.value ->> 1, recorded = input.value ->> 2, tail = ?2, apply_version = ?3
              FROM json_each(?1) AS input WHERE head.tenant = input.value ->> 0",
         )
         .bind(json(&placed.moved))
         .bind(batch.id.to_string())
+        .bind(self.apply_version)
         .execute(&mut *transaction)
         .await?;
         let placements = placed.placements;
@@ -137,9 +144,28 @@ impl SqliteJournal {
 
     pub(super) async fn heads(&mut self) -> Result<HashMap<TenantId, Head>, JournalError> {
         let mut writer = self.writer.acquire().await?;
-        let rows = sqlx::query("SELECT tenant, seq, recorded, tail FROM head").fetch_all(&mut *writer).await?;
+        let rows =
+            sqlx::query("SELECT tenant, seq, recorded, tail, apply_version FROM head").fetch_all(&mut *writer).await?;
         writer.release();
         Ok(rows.iter().map(head).collect::<Result<_, sqlx::Error>>()?)
+    }
+
+    /// Raises the heads that the stored checkpoints are at. Nothing else writes meanwhile.
+    pub(super) async fn raise(&mut self, tenants: &[TenantId]) -> Result<Vec<TenantId>, JournalError> {
+        let mut writer = self.writer.acquire().await?;
+        let raised: Vec<String> = sqlx::query_scalar(
+            "UPDATE head SET apply_version = ?2
+             FROM checkpoint WHERE checkpoint.tenant = head.tenant AND checkpoint.position = head.seq
+               AND (checkpoint.batch = head.tail OR checkpoint.batch IS NULL OR head.tail IS NULL)
+               AND head.seq > 0 AND head.apply_version < ?2 AND head.tenant IN (SELECT value FROM json_each(?1))
+             RETURNING tenant",
+        )
+        .bind(json(&tenants))
+        .bind(self.apply_version)
+        .fetch_all(&mut *writer)
+        .await?;
+        writer.release();
+        Ok(raised.iter().map(|tenant| uuid(tenant).map(TenantId)).collect::<Result<_, sqlx::Error>>()?)
     }
 
     pub(super) async fn read(&mut self, tenant: TenantId, after: u64, limit: u32) -> Result<Vec<Logged>, JournalError> {
@@ -211,6 +237,15 @@ impl<'a> Placed<'a> {
         }
     }
 
+    /// Sets the placements of the tenants whose entries are of another apply version.
+    fn note_others(&mut self, batch: &Batch<'_>, others: &HashMap<TenantId, u32>) {
+        for (draft, placement) in batch.drafts.iter().zip(&mut self.placements) {
+            if let Some(version) = others.get(&draft.tenant) {
+                *placement = Placement::OtherVersion(*version);
+            }
+        }
+    }
+
     /// The drafts with ids that were placed before.
     fn repeats(&self, batch: &Batch<'a>) -> Vec<SeenId<'a>> {
         let drafts = batch.drafts.iter().zip(&self.placements);
@@ -276,6 +311,7 @@ fn head(row: &SqliteRow) -> Result<(TenantId, Head), sqlx::Error> {
         recorded: row.try_get("recorded")?,
         // A text that is no id is that of no batch, which puts this tenant out of service and no other.
         tail: row.try_get::<Option<&str>, _>("tail")?.map(|text| Uuid::try_parse(text).unwrap_or_default()),
+        apply_version: row.try_get("apply_version")?,
     };
     Ok((TenantId(uuid(row.try_get("tenant")?)?), head))
 }

@@ -31,30 +31,38 @@ pub struct CheckpointWriter {
     is_whole: bool,
 }
 
-/// Locks the tenant's checkpoint, and looks for the entry with which the new one ends. The entry is looked for as of the
-/// statement's start, which may be before the lock was free: it was there then, if no other writer was faster.
+/// Locks the tenant's checkpoint, and looks for the entry with which the new one ends, and for entries of another apply
+/// version. The entry is looked for as of the statement's start, which may be before the lock was free: it was there then, if
+/// no other writer was faster. So is the version: it is raised only at a stored checkpoint's position, beyond which no older
+/// state is.
 const LOCK: &str = "
 SELECT position, $3::uuid IS NULL OR EXISTS (
     SELECT FROM journal WHERE tenant = $1 AND seq = $2 AND (batch = $3 OR batch IS NULL)
-) FROM checkpoint WHERE tenant = $1 FOR UPDATE";
+), NOT EXISTS (SELECT FROM head WHERE tenant = $1 AND seq > 0 AND apply_version <> $4)
+FROM checkpoint WHERE tenant = $1 FOR UPDATE";
 
 /// Locks the tenant's checkpoint, before anything else of it, so that two writers cannot deadlock. Returns its position; 0
 /// if there was none: one without rows is made.
 ///
 /// [`StoreError::OtherHistory`] unless the journal has the entry with which the new checkpoint ends, as far as its batch is
 /// known: a state of a history that the store lost must not become the checkpoint of another one.
+/// [`StoreError::OtherVersion`] if its entries are of another apply version.
 async fn lock_stored(connection: &mut PgConnection, mark: CheckpointId) -> Result<u64, StoreError> {
-    let lock = || sqlx::query_as(LOCK).bind(mark.tenant.0).bind(mark.position as i64).bind(mark.batch);
-    let found: Option<(i64, bool)> = lock().fetch_optional(&mut *connection).await?;
-    let (stored, is_there) = match found {
+    let version = mark.apply_version as i32;
+    let lock = || sqlx::query_as(LOCK).bind(mark.tenant.0).bind(mark.position as i64).bind(mark.batch).bind(version);
+    let found: Option<(i64, bool, bool)> = lock().fetch_optional(&mut *connection).await?;
+    let (stored, is_there, is_of_version) = match found {
         Some(found) => found,
         None => {
             let made = "INSERT INTO checkpoint (tenant, position, apply_version) VALUES ($1, 0, $2)
                         ON CONFLICT DO NOTHING";
-            sqlx::query(made).bind(mark.tenant.0).bind(mark.apply_version as i32).execute(&mut *connection).await?;
+            sqlx::query(made).bind(mark.tenant.0).bind(version).execute(&mut *connection).await?;
             lock().fetch_one(connection).await?
         }
     };
+    if (stored as u64) < mark.position && !is_of_version {
+        return Err(StoreError::OtherVersion(mark.apply_version));
+    }
     if (stored as u64) < mark.position && !is_there {
         return Err(StoreError::OtherHistory(mark.position));
     }

@@ -8,7 +8,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{Connection, Row};
 
 use crate::journal::{LockMode, PostgresJournal, Sessions};
-use crate::store::migrations::{self, Applied, MIGRATIONS_TABLE, Tables};
+use crate::store::migrations::{self, Applied, COMPATIBILITY_TABLE, Found, MIGRATIONS_TABLE, Tables};
 use crate::store::{Purpose, StoreError};
 
 /// The oldest supported server, as `server_version_num`: 14.0.
@@ -165,24 +165,34 @@ pub(super) async fn tables(connection: &mut PgConnection) -> Result<Tables, Stor
     };
     // Before the migrations: tables that another process makes meanwhile would have none otherwise.
     let names: Vec<String> = sqlx::query_scalar(NAMES).fetch_all(&mut *connection).await?;
-    let table: Option<String> =
-        sqlx::query_scalar("SELECT to_regclass($1)::text").bind(MIGRATIONS_TABLE).fetch_one(&mut *connection).await?;
-    let applied: Vec<Applied> = match table {
-        Some(_) => {
-            let applied = "SELECT version, checksum FROM _sqlx_migrations WHERE success";
-            sqlx::query_as(applied).fetch_all(connection).await?
-        }
-        None => Vec::new(),
+    let applied: Vec<Applied> = if has_table(connection, MIGRATIONS_TABLE).await? {
+        let applied = "SELECT version, checksum FROM _sqlx_migrations WHERE success";
+        sqlx::query_as(applied).fetch_all(&mut *connection).await?
+    } else {
+        Vec::new()
     };
-    migrations::compare(&migrations::POSTGRES, &applied, &names, &format!("the schema {schema}"))
+    let oldest: Option<i32> = if !applied.is_empty() && has_table(connection, COMPATIBILITY_TABLE).await? {
+        sqlx::query_scalar("SELECT max(oldest) FROM compatibility").fetch_one(connection).await?
+    } else {
+        None
+    };
+    let found = Found { applied, oldest: oldest.map(i64::from), names };
+    migrations::compare(&migrations::POSTGRES, &found, &format!("the schema {schema}"))
 }
 
-/// Takes the server's lock for the time of a migration. Also returns once another process has migrated the tables.
+async fn has_table(connection: &mut PgConnection, name: &str) -> Result<bool, sqlx::Error> {
+    let has = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(name);
+    has.fetch_one(connection).await
+}
+
+/// Takes the server's lock for the time of a migration: exclusively if it needs the store alone, and otherwise as servers
+/// do, beside which it runs. Also returns once another process has migrated the tables.
 ///
 /// [`StoreError::Outdated`] if neither happens within two seconds: a server is running on the outdated tables.
-pub(super) async fn lock_for_migration(connection: &mut PgConnection) -> Result<(), StoreError> {
+pub(super) async fn lock_for_migration(connection: &mut PgConnection, found: Tables) -> Result<(), StoreError> {
+    let mode = if found.need_the_store_alone() { LockMode::Exclusive } else { LockMode::Shared };
     for _ in 0..MAX_ATTEMPTS {
-        let is_taken = PostgresJournal::try_lock(connection, LockMode::Exclusive).await?;
+        let is_taken = PostgresJournal::try_lock(connection, mode).await?;
         if is_taken || tables(connection).await? == Tables::Current {
             return Ok(());
         }

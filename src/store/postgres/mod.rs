@@ -55,7 +55,7 @@ pub struct PostgresStore {
 
 impl PostgresStore {
     /// Opens the store for a purpose. Outdated tables are migrated under the server's lock, which is taken for that time
-    /// unless the caller holds it (`is_locked`). Returns true if the store was created just now.
+    /// unless the caller holds it in the mode that they need (`is_locked`). Returns true if the store was created just now.
     pub(super) async fn open(
         options: &PgConnectOptions,
         is_locked: bool,
@@ -64,7 +64,7 @@ impl PostgresStore {
         let First { mut connection, sessions, tables } = connect::first(options, purpose).await?;
         if tables != Tables::Current {
             if !is_locked {
-                connect::lock_for_migration(&mut connection).await?;
+                connect::lock_for_migration(&mut connection, tables).await?;
             }
             connect::migrate(&sessions).await?;
         }

@@ -4,10 +4,13 @@
 //! current with its last slice, and is then moved to `state_row`, in slices as well. Until then, readers take staged
 //! rows in place of the rows of the same key.
 
+use std::collections::HashMap;
+
 use sqlx::sqlite::{Sqlite, SqliteConnection};
 use sqlx::{Connection, Row as _, Transaction};
 
-use super::{SqliteStore, archive};
+use super::{SqliteStore, archive, uuid};
+use crate::domain::TenantId;
 use crate::live::Checkpoint;
 use crate::store::StoreError;
 use crate::store::checkpoint::CheckpointId;
@@ -33,9 +36,31 @@ impl SqliteStore {
             .bind(mark.tenant.to_string())
             .fetch_optional(&mut *writer)
             .await?;
+        let other: Option<u32> =
+            sqlx::query_scalar("SELECT apply_version FROM head WHERE tenant = ?1 AND seq > 0 AND apply_version <> ?2")
+                .bind(mark.tenant.to_string())
+                .bind(mark.apply_version)
+                .fetch_optional(&mut *writer)
+                .await?;
         writer.release();
         let is_newer = stored.is_none_or(|stored| stored < mark.position as i64);
+        // Nothing raises the version meanwhile: that is done by a server, and this is the only one.
+        if is_newer && other.is_some() {
+            return Err(StoreError::OtherVersion(mark.apply_version));
+        }
         Ok(is_newer.then(|| CheckpointWriter { store: self.clone(), mark, is_staged: false }))
+    }
+
+    pub(crate) async fn checkpoint_positions(
+        &self,
+        tenants: &[TenantId],
+    ) -> Result<HashMap<TenantId, u64>, StoreError> {
+        let rows: Vec<(String, i64)> =
+            sqlx::query_as("SELECT tenant, position FROM checkpoint WHERE tenant IN (SELECT value FROM json_each(?1))")
+                .bind(serde_json::to_string(tenants).unwrap_or_default())
+                .fetch_all(self.reads())
+                .await?;
+        rows.into_iter().map(|(tenant, position)| Ok((TenantId(uuid(&tenant)?), position as u64))).collect()
     }
 }
 

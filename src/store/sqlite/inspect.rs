@@ -8,7 +8,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
 
 use super::{DATABASE_FILE, LOG_FILE, bytes, unfinished_folder};
-use crate::store::migrations::{self, Applied, MIGRATIONS_TABLE, Tables};
+use crate::store::migrations::{self, Applied, COMPATIBILITY_TABLE, Found, MIGRATIONS_TABLE, Tables};
 use crate::store::{Purpose, StoreError};
 
 /// The commands that make an embedded store.
@@ -47,12 +47,19 @@ pub(super) async fn tables(connection: &mut SqliteConnection) -> Result<Tables, 
     .fetch_all(&mut *connection)
     .await
     .map_err(no_database)?;
-    let applied: Vec<Applied> = if names.iter().any(|name| name == MIGRATIONS_TABLE) {
-        sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations WHERE success").fetch_all(connection).await?
+    let has = |table: &str| names.iter().any(|name| name == table);
+    let applied: Vec<Applied> = if has(MIGRATIONS_TABLE) {
+        let applied = "SELECT version, checksum FROM _sqlx_migrations WHERE success";
+        sqlx::query_as(applied).fetch_all(&mut *connection).await?
     } else {
         Vec::new()
     };
-    migrations::compare(&migrations::SQLITE, &applied, &names, DATABASE_FILE)
+    let oldest = if has(COMPATIBILITY_TABLE) && !applied.is_empty() {
+        sqlx::query_scalar("SELECT max(oldest) FROM compatibility").fetch_one(connection).await?
+    } else {
+        None
+    };
+    migrations::compare(&migrations::SQLITE, &Found { applied, oldest, names }, DATABASE_FILE)
 }
 
 /// Returns how a connection is opened that changes nothing as long as its statements do not. The mode of the journal stays

@@ -284,7 +284,7 @@ async fn commands_refuse_a_store_that_is_not_there(backend: Backend) {
         }
     };
     let id = "00000000-0000-4000-8000-000000000000";
-    let commands: [&[&str]; 9] = [
+    let commands: [&[&str]; 10] = [
         &["tenant", "create", "A"],
         &["tenant", "list"],
         &["tenant", "show", "A"],
@@ -293,10 +293,11 @@ async fn commands_refuse_a_store_that_is_not_there(backend: Backend) {
         &["key", "list", "A"],
         &["key", "revoke", "A", id],
         &["verify"],
+        &["settle"],
         &["migrate"],
     ];
     // On PostgreSQL `migrate` prepares an empty database.
-    let refused = if backend == Backend::Embedded { &commands[..] } else { &commands[..8] };
+    let refused = if backend == Backend::Embedded { &commands[..] } else { &commands[..9] };
     for arguments in refused {
         let message = stderr(&on(&home, arguments).code(2));
         assert!(message.contains(&setting) && message.contains("rollcall serve"), "{arguments:?}: {message}");

@@ -6,6 +6,7 @@ use reqwest::Method;
 use rollcall::boot::lock_store;
 use rollcall::clock::Clock;
 use rollcall::journal::LockMode;
+use rollcall::live::state::APPLY_VERSION;
 use rollcall::store::Purpose;
 
 use super::{run, stderr};
@@ -102,7 +103,8 @@ async fn sigterm_ends_a_start_that_waits_for_the_store(backend: Backend) {
         first = Some(Process::start(&home.location, &[]).await);
         commands = &["serve", "demo"];
     } else {
-        let alone = lock_store(&home.location, &Clock::system(), Purpose::Make, LockMode::Exclusive).await;
+        let alone =
+            lock_store(&home.location, &Clock::system(), Purpose::Make, LockMode::Exclusive, APPLY_VERSION).await;
         held = Some(alone.expect("the store is free"));
     }
     for name in commands {

@@ -101,7 +101,7 @@ async fn output_that_is_lost_is_reported() {
     let [flag, place] = store_flags(&home.location);
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("backup").display().to_string();
-    let commands: [&[&str]; 13] = [
+    let commands: [&[&str]; 14] = [
         &["openapi"],
         &["schema"],
         &["settings"],
@@ -113,6 +113,7 @@ async fn output_that_is_lost_is_reported() {
         &["tenant", "show", "A", &flag, &place],
         &["tenant", "set", "A", "--conversation-days", "30", &flag, &place],
         &["verify", &flag, &place],
+        &["settle", &flag, &place],
         &["migrate", &flag, &place],
         &["backup", &file, &flag, &place],
     ];

@@ -48,7 +48,7 @@ const TABLE: [(Place, Place, Used); 16] = [
 ];
 
 /// Commands with both settings. None of them makes a store at places that are not there.
-const COMMANDS: [&[&str]; 10] = [
+const COMMANDS: [&[&str]; 11] = [
     &["serve", "--listen", "127.0.0.1:0"],
     &["tenant", "create", "A"],
     &["tenant", "list"],
@@ -57,6 +57,7 @@ const COMMANDS: [&[&str]; 10] = [
     &["key", "revoke", "A", "00000000-0000-4000-8000-000000000000"],
     &["migrate"],
     &["verify"],
+    &["settle"],
     &["backup", "backup"],
     &["restore", "backup"],
 ];

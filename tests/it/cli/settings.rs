@@ -63,7 +63,8 @@ fn every_setting_is_in_help_and_on_its_page() {
 #[test]
 fn every_command_has_help() {
     let all = stdout(&run(&["--help"], &[]).code(0));
-    let commands = "serve demo ingest tenant key migrate backup restore verify healthcheck settings completions manual";
+    let commands =
+        "serve demo ingest tenant key migrate backup restore verify settle healthcheck settings completions manual";
     for command in commands.split(' ').chain(["openapi", "schema"]) {
         assert!(all.contains(&format!("  {command} ")), "{all}");
         let help = stdout(&run(&[command, "--help"], &[]).code(0));

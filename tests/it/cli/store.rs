@@ -6,6 +6,7 @@ mod database;
 mod deletion;
 #[cfg(unix)]
 mod modes;
+mod settle;
 mod states;
 mod verify;
 

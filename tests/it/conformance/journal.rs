@@ -5,6 +5,7 @@ use rollcall::domain::{EventBody, RoleGrant};
 use rollcall::journal::{Appended, Batch, ClockBounds, Head, JournalError, Placement};
 use rollcall::live::State;
 use rollcall::live::state::APPLY_VERSION;
+use rollcall::store::StoreError;
 
 use super::{Bench, at, draft, draft_of, drafts};
 use crate::on_both_stores;
@@ -22,7 +23,10 @@ on_both_stores!(a_batch_is_atomic);
 on_both_stores!(a_journal_is_read_in_pages);
 on_both_stores!(entries_are_read_as_appended);
 on_both_stores!(entries_of_another_apply_version_are_rejected);
-on_both_stores!(an_older_apply_version_is_accepted_at_a_checkpoint_of_its_head);
+on_both_stores!(appends_and_checkpoints_of_another_version_are_refused);
+on_both_stores!(an_older_release_is_taken_over_at_a_checkpoint_of_its_head);
+on_both_stores!(a_checkpoint_of_another_batch_raises_no_head);
+on_both_stores!(an_entry_with_an_unknown_member_is_not_applied);
 on_both_stores!(a_reachable_journal_confirms_and_recovers);
 on_both_stores!(the_largest_batch_is_one_transaction);
 
@@ -194,7 +198,7 @@ async fn a_journal_is_read_in_pages(backend: Backend) {
     assert_eq!(seqs(1_000, 3).await, [0; 0]);
     let heads = bench.journal.heads().await.unwrap();
     let tail = heads[&ours].tail;
-    assert_eq!(heads[&ours], Head { seq: 10, recorded: at(5).micros(), tail });
+    assert_eq!(heads[&ours], Head { seq: 10, recorded: at(5).micros(), tail, apply_version: APPLY_VERSION });
     assert_eq!(heads[&theirs], Head::default(), "a tenant without entries has a head as well");
 }
 
@@ -234,9 +238,43 @@ async fn entries_of_another_apply_version_are_rejected(backend: Backend) {
     let booted = rollcall::boot::load(&bench.store, &mut bench.journal).await.expect("it loads");
     assert!(booted.quarantined[&ours].contains("apply version"), "{:?}", booted.quarantined);
     assert!(!booted.loaded.states.contains_key(&ours) && booted.loaded.states.contains_key(&bench.theirs));
+    let booted = rollcall::boot::take_over(&bench.store, &mut bench.journal).await.expect("it loads");
+    assert!(booted.unsettled[&ours].1.contains("of a newer release"), "{:?}", booted.unsettled);
+    assert!(booted.quarantined.is_empty() && booted.loaded.states.contains_key(&bench.theirs));
 }
 
-async fn an_older_apply_version_is_accepted_at_a_checkpoint_of_its_head(backend: Backend) {
+/// The statements refuse what is of another version: an append, and a checkpoint.
+async fn appends_and_checkpoints_of_another_version_are_refused(backend: Backend) {
+    let mut bench = Bench::new(backend).await;
+    let (ours, theirs) = (bench.ours, bench.theirs);
+    bench.append(at(0), &drafts(ours, 0, 2)).await;
+    let first = bench.journal.read(ours, 0, 1).await.unwrap();
+    let mut state = State::new(ours);
+    state.apply(&first[0].entry).unwrap();
+    for other in [APPLY_VERSION - 1, APPLY_VERSION + 1] {
+        bench = bench.reopen_as(other).await;
+        let mut batch = drafts(ours, 5, 1);
+        batch.extend(drafts(theirs, 0, 1));
+        let appended = bench.journal.append(bench.batch(at(1), &batch)).await.expect("the other tenant is appended");
+        assert_eq!(appended.placements[0], Placement::OtherVersion(APPLY_VERSION), "{other}");
+        assert_eq!(bench.journal.heads().await.unwrap()[&ours].seq, 2);
+        let written = bench.store.write_checkpoint(ours, other, &state.clone().checkpoint()).await;
+        assert!(matches!(written, Err(StoreError::OtherVersion(version)) if version == other), "{written:?}");
+        assert_eq!(bench.journal.raise(&[ours]).await.unwrap(), [], "no checkpoint is at the head");
+        if other < APPLY_VERSION {
+            // A tenant without entries is of no version: the first one decides.
+            assert_eq!(appended.placements[1], Placement::Placed(1));
+        } else {
+            assert_eq!(appended.placements[1], Placement::OtherVersion(APPLY_VERSION - 1));
+        }
+    }
+    let mut bench = bench.reopen().await;
+    assert_eq!(bench.append(at(2), &drafts(ours, 2, 1)).await, [Some(3)], "the id of what was refused is free");
+    bench.store.write_checkpoint(ours, APPLY_VERSION, &state.checkpoint()).await.expect("its own is written");
+    assert_eq!(bench.append(at(2), &drafts(ours, 5, 1)).await, [Some(4)]);
+}
+
+async fn an_older_release_is_taken_over_at_a_checkpoint_of_its_head(backend: Backend) {
     let mut bench = Bench::new(backend).await.reopen_as(APPLY_VERSION - 1).await;
     let ours = bench.ours;
     bench.append(at(0), &drafts(ours, 0, 2)).await;
@@ -245,21 +283,64 @@ async fn an_older_apply_version_is_accepted_at_a_checkpoint_of_its_head(backend:
     state.apply(&entries[0].entry).unwrap();
     bench.store.write_checkpoint(ours, APPLY_VERSION - 1, &state.checkpoint()).await.unwrap();
     let mut bench = bench.reopen().await;
-    let booted = rollcall::boot::load(&bench.store, &mut bench.journal).await.expect("it loads");
-    assert!(
-        booted.quarantined[&ours].contains("apply version"),
-        "an entry of the older version is still to be applied"
-    );
-    // The older release writes its last checkpoint when it stops.
+    let booted = rollcall::boot::take_over(&bench.store, &mut bench.journal).await.expect("it loads");
+    let (version, reason) = &booted.unsettled[&ours];
+    assert_eq!(*version, APPLY_VERSION - 1);
+    assert!(reason.contains("its checkpoint ends at 1 of 2"), "an entry is still to be applied: {reason}");
+    assert!(!booted.loaded.states.contains_key(&ours));
+    // The older release writes its last checkpoint when it stops, or later.
     state.apply(&entries[1].entry).unwrap();
     bench.store.write_checkpoint(ours, APPLY_VERSION - 1, &state.checkpoint()).await.unwrap();
-    let loaded = rollcall::boot::load(&bench.store, &mut bench.journal).await.expect("it loads").loaded.states;
+    let booted = rollcall::boot::take_over(&bench.store, &mut bench.journal).await.expect("it loads");
+    let loaded = booted.loaded.states;
     assert_eq!((loaded[&ours].position(), loaded[&ours].digest()), (2, state.digest()));
     // Entries of the newer version follow, and are applied at the next start.
     bench.append(at(1), &drafts(ours, 2, 1)).await;
     let mut bench = bench.reopen().await;
-    let loaded = rollcall::boot::load(&bench.store, &mut bench.journal).await.expect("it loads").loaded.states;
-    assert_eq!(loaded[&ours].position(), 3);
+    let booted = rollcall::boot::take_over(&bench.store, &mut bench.journal).await.expect("it loads");
+    assert_eq!(booted.loaded.states[&ours].position(), 3);
+    // Back to the older release: it cannot apply them.
+    let mut bench = bench.reopen_as(APPLY_VERSION - 1).await;
+    let placement = bench.journal.append(bench.batch(at(2), &drafts(ours, 3, 1))).await.unwrap().placements[0];
+    assert_eq!(placement, Placement::OtherVersion(APPLY_VERSION));
+    let booted = rollcall::boot::take_over(&bench.store, &mut bench.journal).await.expect("it loads");
+    assert!(booted.unsettled[&ours].1.contains("of a newer release"), "{:?}", booted.unsettled);
+}
+
+/// A checkpoint at the head of another history, whose last batch differs, is none.
+async fn a_checkpoint_of_another_batch_raises_no_head(backend: Backend) {
+    let mut bench = Bench::new(backend).await.reopen_as(APPLY_VERSION - 1).await;
+    let ours = bench.ours;
+    bench.append(at(0), &drafts(ours, 0, 1)).await;
+    let entries = bench.journal.read(ours, 0, 10).await.unwrap();
+    let mut state = State::new(ours);
+    state.apply(&entries[0].entry).unwrap();
+    state.set_batch(entries[0].batch);
+    bench.store.write_checkpoint(ours, APPLY_VERSION - 1, &state.checkpoint()).await.unwrap();
+    let mut raw = RawStore::open(&bench.home.location).await;
+    raw.run("UPDATE head SET tail = '00000000-0000-4000-8000-000000000001' WHERE seq = 1").await;
+    let mut bench = bench.reopen().await;
+    assert_eq!(bench.journal.raise(&[ours]).await.unwrap(), []);
+    raw.run("UPDATE head SET tail = (SELECT batch FROM checkpoint) WHERE seq = 1").await;
+    assert_eq!(bench.journal.raise(&[ours]).await.unwrap(), [ours], "the control");
+    assert_eq!(bench.journal.raise(&[ours]).await.unwrap(), [], "it is raised once");
+}
+
+async fn an_entry_with_an_unknown_member_is_not_applied(backend: Backend) {
+    let mut bench = Bench::new(backend).await;
+    let (ours, theirs) = (bench.ours, bench.theirs);
+    bench.append(at(0), &drafts(ours, 0, 1)).await;
+    bench.append(at(0), &drafts(theirs, 0, 1)).await;
+    let mut raw = RawStore::open(&bench.home.location).await;
+    let with = match backend {
+        Backend::Embedded => "json_set(event, '$.data.later', 1)",
+        Backend::Postgres => "jsonb_set(event::jsonb, '{data,later}', '1')::json",
+    };
+    raw.run(&format!("UPDATE journal SET event = {with} WHERE tenant = '{ours}'")).await;
+    let booted = rollcall::boot::take_over(&bench.store, &mut bench.journal).await.expect("it loads");
+    let reason = &booted.quarantined[&ours];
+    assert!(reason.contains("unknown") && reason.contains("later"), "{reason}");
+    assert!(booted.loaded.states.contains_key(&theirs));
 }
 
 async fn a_reachable_journal_confirms_and_recovers(backend: Backend) {

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use rollcall::boot::{BootError, GivenTokens, boot, lock_store};
 use rollcall::clock::Clock;
-use rollcall::journal::{JournalError, LockMode};
+use rollcall::journal::LockMode;
 use rollcall::live::state::APPLY_VERSION;
 use rollcall::store::{Location, Purpose, Store, StoreError};
 use tokio::time::timeout;
 
 use super::{Bench, at, drafts};
 use crate::on_both_stores;
+use crate::support::audit::try_journal;
 use crate::support::raw::RawStore;
 use crate::support::tasks::eventually;
 use crate::support::{Backend, Home};
@@ -22,16 +23,18 @@ on_both_stores!(a_second_server_is_rejected_after_a_wait);
 on_both_stores!(a_waiting_server_gets_the_store_when_the_first_exits);
 on_both_stores!(migrations_can_run_repeatedly);
 
+/// Longer than one attempt of a migration waits for a table.
+const LONGER_THAN_AN_ATTEMPT: Duration = Duration::from_millis(1_500);
 /// The time that a server waits for the lock of another.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(15);
 
 #[tokio::test]
 async fn a_second_journal_on_a_database_is_rejected() {
     let bench = Bench::new(Backend::Postgres).await;
-    let second = bench.store.journal(APPLY_VERSION).await;
-    assert!(matches!(second, Err(JournalError::Taken)), "{second:?}");
+    let second = async || try_journal(&bench.store, APPLY_VERSION).await.is_some();
+    assert!(!second().await);
     drop(bench.journal);
-    eventually("the first server's lock is released", async || bench.store.journal(APPLY_VERSION).await.is_ok()).await;
+    eventually("the first server's lock is released", second).await;
 }
 
 #[tokio::test]
@@ -45,14 +48,15 @@ async fn servers_on_two_databases_do_not_conflict() {
 async fn migrations_run_only_under_the_lock() {
     for backend in [Backend::Embedded, Backend::Postgres] {
         let home = Home::new(backend).await;
-        let first =
-            boot(&home.location, GivenTokens::default(), &Clock::system()).await.expect("the first server starts");
+        let first = boot(&home.location, GivenTokens::default(), &Clock::system(), APPLY_VERSION)
+            .await
+            .expect("the first server starts");
         // The tables as an older release leaves them, without the newest migration.
         let mut raw = RawStore::open(&home.location).await;
         let newest = raw.number("SELECT max(version) FROM _sqlx_migrations").await;
         raw.run(&format!("DELETE FROM _sqlx_migrations WHERE version = {newest}")).await;
         let clock = Clock::manual(at(0));
-        let mut second = pin!(boot(&home.location, GivenTokens::default(), &clock));
+        let mut second = pin!(boot(&home.location, GivenTokens::default(), &clock, APPLY_VERSION));
         assert!(timeout(NOTICE_TIMEOUT, &mut second).await.is_err(), "the second server waits");
         let command = Store::open(&home.location).await;
         assert!(matches!(command, Err(StoreError::Outdated)), "{backend:?}: {:?}", command.err());
@@ -60,6 +64,34 @@ async fn migrations_run_only_under_the_lock() {
         assert_eq!(raw.number(&applied).await, 0, "{backend:?}");
         drop(first);
     }
+}
+
+/// Tables of a release that compares versions are migrated beside its servers. Here one of its own migrations is missing, as
+/// one of a newer release is then. `migrations_run_only_under_the_lock` is the control, with an older release.
+#[tokio::test]
+async fn later_migrations_run_beside_servers() {
+    let home = Home::new(Backend::Postgres).await;
+    let start = async || boot(&home.location, GivenTokens::default(), &Clock::system(), APPLY_VERSION).await;
+    let first = start().await.expect("the first server starts");
+    let mut raw = RawStore::open(&home.location).await;
+    let undo = "DROP TABLE log_in_attempt; DELETE FROM _sqlx_migrations WHERE version = 18";
+    const APPLIED: &str = "SELECT count(*) FROM _sqlx_migrations WHERE version = 18";
+    raw.run(undo).await;
+    drop(Store::open(&home.location).await.expect("a command migrates it"));
+    assert_eq!(raw.number(APPLIED).await, 1);
+    raw.run(undo).await;
+    let second = start().await.expect("a server migrates it");
+    assert_eq!(raw.number(APPLIED).await, 1);
+    // A statement that holds the table for longer than a migration waits for it: it is tried again.
+    raw.run(undo).await;
+    let mut reader = RawStore::open(&home.location).await;
+    reader.run("BEGIN; LOCK TABLE _sqlx_migrations IN SHARE MODE").await;
+    let mut third = pin!(start());
+    assert!(timeout(LONGER_THAN_AN_ATTEMPT, &mut third).await.is_err(), "it waits");
+    reader.release().await;
+    let third = third.await.expect("a server migrates it");
+    assert_eq!(raw.number(APPLIED).await, 1);
+    drop((first, second, third));
 }
 
 #[tokio::test]
@@ -72,7 +104,7 @@ async fn tables_of_a_newer_release_are_rejected() {
             let opened = Store::open(&home.location).await;
             let message = opened.err().map(|error| error.to_string()).unwrap_or_default();
             assert!(message.contains("not of this release") && message.contains(why), "{backend:?}: {message}");
-            let booted = boot(&home.location, GivenTokens::default(), &Clock::system()).await;
+            let booted = boot(&home.location, GivenTokens::default(), &Clock::system(), APPLY_VERSION).await;
             assert!(matches!(booted, Err(BootError::Store(StoreError::Foreign(_)))), "{backend:?}");
         };
         raw.run(
@@ -80,8 +112,10 @@ async fn tables_of_a_newer_release_are_rejected() {
              SELECT 99999, 'later', success, checksum, 1 FROM _sqlx_migrations WHERE version = 1",
         )
         .await;
-        rejected("migration 99999 is of a newer release").await;
-        raw.run("DELETE FROM _sqlx_migrations WHERE version = 99999").await;
+        drop(Store::open(&home.location).await.expect("tables with more than this release looks at"));
+        raw.run("UPDATE compatibility SET oldest = 99999").await;
+        rejected("only releases with migration 99999 can use them").await;
+        raw.run("UPDATE compatibility SET oldest = 19; DELETE FROM _sqlx_migrations WHERE version = 99999").await;
         drop(Store::open(&home.location).await.expect("the tables of this release"));
         let other = "(SELECT checksum FROM _sqlx_migrations WHERE version = 2)";
         raw.run(&format!("UPDATE _sqlx_migrations SET checksum = {other} WHERE version = 1")).await;
@@ -125,33 +159,35 @@ const NOTICE_TIMEOUT: Duration = Duration::from_millis(300);
 async fn occupy(home: &Home, backend: Backend) -> Box<dyn Any> {
     let clock = Clock::system();
     match backend {
-        Backend::Embedded => {
-            Box::new(boot(&home.location, GivenTokens::default(), &clock).await.expect("the first server starts"))
-        }
-        Backend::Postgres => {
-            Box::new(lock_store(&home.location, &clock, Purpose::Make, LockMode::Exclusive).await.expect("it is free"))
-        }
+        Backend::Embedded => Box::new(
+            boot(&home.location, GivenTokens::default(), &clock, APPLY_VERSION).await.expect("the first server starts"),
+        ),
+        Backend::Postgres => Box::new(
+            lock_store(&home.location, &clock, Purpose::Make, LockMode::Exclusive, APPLY_VERSION)
+                .await
+                .expect("it is free"),
+        ),
     }
 }
 
 #[tokio::test]
 async fn servers_share_a_database_and_keep_out_what_needs_it_alone() {
     let home = Home::new(Backend::Postgres).await;
-    let start = async || boot(&home.location, GivenTokens::default(), &Clock::system()).await;
+    let start = async || boot(&home.location, GivenTokens::default(), &Clock::system(), APPLY_VERSION).await;
     // Both find a database without tables, which one of them makes.
     let (first, second) = tokio::join!(start(), start());
     let servers = [first.expect("the first server starts"), second.expect("the second server starts")];
     let third = start().await.expect("a later one starts");
     drop(third);
     let clock = Clock::manual(at(0));
-    let mut alone = pin!(lock_store(&home.location, &clock, Purpose::Read, LockMode::Exclusive));
+    let mut alone = pin!(lock_store(&home.location, &clock, Purpose::Read, LockMode::Exclusive, APPLY_VERSION));
     assert!(timeout(NOTICE_TIMEOUT, &mut alone).await.is_err(), "it waits for the servers");
     let [first, second] = servers;
     drop(first);
     assert!(timeout(NOTICE_TIMEOUT, &mut alone).await.is_err(), "it waits for the last one");
     drop(second);
     let alone = timeout(LOCK_TIMEOUT, alone).await.expect("it stops waiting").expect("it has the store");
-    let mut server = pin!(boot(&home.location, GivenTokens::default(), &clock));
+    let mut server = pin!(boot(&home.location, GivenTokens::default(), &clock, APPLY_VERSION));
     assert!(timeout(NOTICE_TIMEOUT, &mut server).await.is_err(), "a server waits as well");
     drop(alone);
     timeout(LOCK_TIMEOUT, server).await.expect("it stops waiting").expect("the server starts");
@@ -161,7 +197,7 @@ async fn a_second_server_is_rejected_after_a_wait(backend: Backend) {
     let home = Home::new(backend).await;
     let first = occupy(&home, backend).await;
     let clock = Clock::manual(at(0));
-    let mut second = pin!(boot(&home.location, GivenTokens::default(), &clock));
+    let mut second = pin!(boot(&home.location, GivenTokens::default(), &clock, APPLY_VERSION));
     assert!(timeout(NOTICE_TIMEOUT, &mut second).await.is_err());
     clock.advance(LOCK_TIMEOUT - Duration::from_millis(1));
     assert!(
@@ -184,7 +220,7 @@ async fn a_waiting_server_gets_the_store_when_the_first_exits(backend: Backend) 
     let home = Home::new(backend).await;
     let first = occupy(&home, backend).await;
     let clock = Clock::manual(at(0));
-    let mut second = pin!(boot(&home.location, GivenTokens::default(), &clock));
+    let mut second = pin!(boot(&home.location, GivenTokens::default(), &clock, APPLY_VERSION));
     assert!(timeout(NOTICE_TIMEOUT, &mut second).await.is_err());
     drop(first);
     timeout(LOCK_TIMEOUT, second).await.expect("the second server stops waiting").expect("the second server starts");

@@ -58,7 +58,7 @@ async fn only_unloadable_tenants_are_quarantined(backend: Backend) {
     ] {
         raw.run(&sql).await;
     }
-    let LoadedTenants { loaded, quarantined } =
+    let LoadedTenants { loaded, quarantined, .. } =
         load(&bench.store, &mut bench.journal).await.expect("the store answers");
     let mut found: Vec<_> = quarantined.keys().copied().collect();
     found.sort_unstable();
@@ -79,8 +79,9 @@ async fn only_unloadable_tenants_are_quarantined(backend: Backend) {
     assert_eq!(positions, expected);
     let Bench { home, store, journal, .. } = bench;
     drop((store, journal));
-    let booted =
-        boot(&home.location, GivenTokens::default(), &rollcall::clock::Clock::system()).await.expect("a server starts");
+    let booted = boot(&home.location, GivenTokens::default(), &rollcall::clock::Clock::system(), APPLY_VERSION)
+        .await
+        .expect("a server starts");
     assert_eq!(booted.quarantined.len(), names.len());
 }
 
@@ -94,7 +95,7 @@ async fn many_tenants_are_loaded(backend: Backend) {
         }
         expected.push((tenant, if n % 3 == 0 { 10 } else { 0 }));
     }
-    let LoadedTenants { loaded, quarantined } = load(&bench.store, &mut bench.journal).await.expect("it loads");
+    let LoadedTenants { loaded, quarantined, .. } = load(&bench.store, &mut bench.journal).await.expect("it loads");
     assert!(quarantined.is_empty(), "{quarantined:?}");
     let mut positions: Vec<_> = loaded.states.iter().map(|(tenant, state)| (*tenant, state.position())).collect();
     positions.sort_unstable();

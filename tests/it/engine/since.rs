@@ -132,8 +132,11 @@ async fn make_older(service: Service, backend: Backend) -> Home {
         Backend::Postgres => "body - 'since'",
     };
     raw.run(&format!("UPDATE state_row SET body = {without} WHERE kind = 'user'")).await;
-    raw.run(&format!("UPDATE checkpoint SET apply_version = {older}; UPDATE journal SET apply_version = {older}"))
-        .await;
+    raw.run(&format!(
+        "UPDATE checkpoint SET apply_version = {older}; UPDATE journal SET apply_version = {older};
+                      UPDATE head SET apply_version = {older}"
+    ))
+    .await;
     home
 }
 

@@ -3,15 +3,16 @@
 
 use std::time::Duration;
 
+use rollcall::clock::Clock;
 use rollcall::domain::event::Surface;
 use rollcall::domain::{Event, EventBody, EventId, Fault, Outcome, UserRef};
-use rollcall::engine::Submitter;
+use rollcall::engine::{LONE_APPENDS, Limits, Submitter};
 
 use super::{Pair, start_on};
-use crate::support::Service;
 use crate::support::desks::{connected, directory};
 use crate::support::raw::RawStore;
 use crate::support::tasks::{eventually, eventually_within, spawn};
+use crate::support::{Backend, Home, Service, Setup};
 
 /// Longer than a session waits for a locked head, and a request for its outcome.
 const LONG: Duration = Duration::from_secs(30);
@@ -29,6 +30,67 @@ impl Locker {
     async fn release(mut self) {
         self.0.release().await;
     }
+
+    /// Passes the lock on to another session, which waits for it meanwhile: the head is free at no time.
+    async fn pass_on(self, service: &Service, tenant: &str, raw: &mut RawStore) -> Self {
+        let before = waiting(raw).await;
+        let mut next = RawStore::open(&service.home.location).await;
+        let lock = format!("BEGIN; SELECT FROM head WHERE tenant = '{tenant}' FOR UPDATE");
+        let locking = spawn(async move {
+            next.run(&lock).await;
+            next
+        });
+        eventually("the next session waits", async || waiting(raw).await > before).await;
+        self.release().await;
+        Locker(locking.await.expect("no panic"))
+    }
+}
+
+/// Times that the lock is passed on.
+const TURNS: usize = 6;
+
+/// Writes to a tenant whose head other sessions lock by turns, as servers do that append without a pause. Returns how many
+/// of six writes were placed before the next session had the lock. `sessions` is the number of tenants that may be appended
+/// alone.
+async fn placed_in_turn(sessions: usize) -> usize {
+    let limits = Limits { lone_appends: sessions, ..Limits::default() };
+    let service = Service::start_on(Home::new(Backend::Postgres).await, Setup { limits, ..Setup::default() }).await;
+    let persona = service.api.persona("tenant").await;
+    service.api.put_directory(&persona.key, &directory(1)).await;
+    let mut raw = RawStore::open(&service.home.location).await;
+    let mut placed = 0;
+    for turn in 0..TURNS {
+        let locker = Locker::lock(&service, &persona.tenant).await;
+        let (api, key) = (service.api.clone(), persona.key.clone());
+        let writing = spawn(async move {
+            let event = [connected(format!("turn-{turn}"), 1, Clock::system().now())];
+            while !api.events(&key, &event).await.is_ok_and(|answer| answer.status == 200) {}
+        });
+        if sessions > 0 {
+            eventually("the append waits", async || waiting(&mut raw).await > 0).await;
+        } else {
+            // Longer than it takes to be left out several times.
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        let next = locker.pass_on(&service, &persona.tenant, &mut raw).await;
+        let found = format!("SELECT count(*) FROM journal WHERE event_id = 'turn-{turn}'");
+        placed += raw.number(&found).await as usize;
+        next.release().await;
+        writing.await.expect("no panic");
+    }
+    service.stop().await;
+    placed
+}
+
+/// Control: without appends alone a tenant is placed while others lock it by turns only by chance, if an append meets the
+/// instant in which the lock is passed on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tenant_that_others_lock_by_turns_has_its_turn() {
+    let with = placed_in_turn(LONE_APPENDS).await;
+    // An append alone that has waited for a second begins again, and may then be behind the next session.
+    assert!(with > TURNS / 2, "{with} of {TURNS}");
+    let without = placed_in_turn(0).await;
+    assert!(without < with, "{without} of {TURNS} without appends alone, {with} with them");
 }
 
 /// Returns the number of sessions that wait for a lock.

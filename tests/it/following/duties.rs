@@ -6,7 +6,7 @@ use reqwest::Method;
 use rollcall::clock::Clock;
 use rollcall::domain::Time;
 
-use super::{POLL, start_on};
+use super::{POLL, Pair, start_on};
 use crate::support::api::{Api, send};
 use crate::support::audit::audit;
 use crate::support::desks::{directory, heartbeat, leased};
@@ -140,4 +140,37 @@ async fn the_duties_of_a_killed_server_are_taken_over() {
     assert_eq!(raw.number(held).await, 3, "every duty has a holder that runs");
     drop(servers);
     assert_eq!(audit(&home.location, &[]).await, [""; 0]);
+}
+
+/// The holder of all duties stops in order. Returns whether the other server has them after a few rounds, within which no
+/// server counts as gone; with a control in which the stopped one leaves its row, as a killed one does.
+async fn are_given_back(leaves_its_row: bool) -> bool {
+    let Pair { one, two, clocks, persona, mut raw } = Pair::new().await;
+    let id = replica(&one.api, &persona.key).await;
+    raw.run(&format!("CREATE TABLE kept AS SELECT * FROM replica WHERE id = '{id}'")).await;
+    one.stop().await;
+    if leaves_its_row {
+        raw.run("INSERT INTO replica SELECT * FROM kept").await;
+    }
+    // For an hour: the database's clock, by which a duty is free after five seconds, must not decide.
+    let hold = "UPDATE duty SET until = (extract(epoch FROM clock_timestamp()) * 1000000)::bigint + 3600000000, holder";
+    raw.run(&format!("{hold} = '{id}'")).await;
+    const ROUNDS: &str = "SELECT max(rounds) FROM replica WHERE id NOT IN (SELECT id FROM kept)";
+    for _ in 0..3 {
+        let before = raw.number(ROUNDS).await;
+        eventually("a round", async || {
+            clocks[1].advance(POLL);
+            raw.number(ROUNDS).await > before
+        })
+        .await;
+    }
+    let taken = raw.number("SELECT count(*) FROM duty WHERE holder NOT IN (SELECT id FROM kept)").await;
+    two.stop().await;
+    taken == 3
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_stops_gives_its_duties_back() {
+    assert!(are_given_back(false).await);
+    assert!(!are_given_back(true).await, "control: the duties of a server with a row are its own");
 }

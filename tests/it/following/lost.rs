@@ -77,7 +77,7 @@ async fn a_tenant_whose_checkpoint_is_beyond_the_journal_is_not_served() {
     for (service, clock) in [(&pair.one, &pair.clocks[0]), (&pair.two, &pair.clocks[1])] {
         eventually("the tenant is out of service", async || {
             clock.advance(POLL);
-            service.app.reader.is_quarantined(pair.tenant())
+            service.app.reader.out_of_service(pair.tenant()).is_some()
         })
         .await;
         let body = json!({ "query": "{connectedUsersIndicator{connectedUsersCount}}" });

@@ -11,6 +11,7 @@ mod lost;
 mod model;
 mod positions;
 mod refusals;
+mod releases;
 mod sessions;
 mod trimmed;
 

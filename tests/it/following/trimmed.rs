@@ -90,6 +90,6 @@ async fn without_a_checkpoint_a_tenant_behind_the_kept_entries_is_not_served() {
     // Removes the way back, as the control of both tests above.
     pair.raw.run("UPDATE checkpoint SET position = 1").await;
     pair.clocks[1].advance(POLL);
-    eventually("out of service", async || pair.two.app.reader.is_quarantined(pair.tenant())).await;
+    eventually("out of service", async || pair.two.app.reader.out_of_service(pair.tenant()).is_some()).await;
     pair.stop().await;
 }

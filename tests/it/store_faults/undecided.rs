@@ -138,8 +138,8 @@ async fn only_a_tenant_with_missing_entries_is_quarantined(backend: Backend) {
     .await;
     recovers(&stage.service.api, &other, &connected("theirs", 1, now())).await;
     assert_eq!(stage.service.position(&other.tenant), 2);
-    assert!(stage.service.app.reader.is_quarantined(tenant_id(&tenant)));
-    assert!(!stage.service.app.reader.is_quarantined(tenant_id(&other.tenant)));
+    assert!(stage.service.app.reader.out_of_service(tenant_id(&tenant)).is_some());
+    assert!(stage.service.app.reader.out_of_service(tenant_id(&other.tenant)).is_none());
 }
 
 /// The journal ends before the state, as after a failover to a server without the newest commits.

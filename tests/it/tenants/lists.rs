@@ -73,7 +73,7 @@ async fn tenants_in_quarantine_are_marked_and_can_be_deleted(backend: Backend) {
     assert_eq!(send(request.bearer_auth(ADMIN)).await.unwrap().status, 204);
     assert_eq!(service.api.get(&broken.key, "/v1/directory").await.unwrap().status, 401);
     let service = service.restart(Setup::default()).await;
-    assert!(!service.app.reader.is_quarantined(crate::support::tenant_id(&broken.tenant)));
+    assert!(service.app.reader.out_of_service(crate::support::tenant_id(&broken.tenant)).is_none());
     service.api.get(&sound.key, "/v1/directory").await.unwrap().ok();
     service.stop().await;
 }

@@ -20,6 +20,7 @@ use crate::support::{ADMIN, Backend, Home};
 on_both_stores!(refused_stores_are_left_as_they_are);
 on_both_stores!(commands_that_only_read_change_nothing);
 on_both_stores!(commands_that_write_upgrade_an_older_store);
+on_both_stores!(commands_work_on_tables_that_a_newer_release_expanded);
 on_both_stores!(commands_work_beside_a_running_server);
 
 /// What a command does to a store.
@@ -28,6 +29,8 @@ enum Kind {
     Reads,
     /// Reads a store that is stopped.
     Verifies,
+    /// Writes to a store that is stopped.
+    Settles,
     Writes,
     Migrates,
     Serves,
@@ -41,11 +44,12 @@ type Row = (Kind, &'static [&'static str]);
 const TENANT: &str = "00000000-0000-4000-8000-00000000000a";
 const KEY: &str = "00000000-0000-4000-8000-00000000000b";
 
-const COMMANDS: [Row; 12] = [
+const COMMANDS: [Row; 13] = [
     (Kind::Reads, &["tenant", "list"]),
     (Kind::Reads, &["tenant", "show", "A"]),
     (Kind::Reads, &["key", "list", "A"]),
     (Kind::Verifies, &["verify"]),
+    (Kind::Settles, &["settle"]),
     (Kind::Writes, &["tenant", "create", "B"]),
     (Kind::Writes, &["tenant", "set", "A", "--conversation-text", "on"]),
     (Kind::Writes, &["tenant", "delete", "A", "--yes"]),
@@ -79,8 +83,10 @@ enum State {
     Garbage,
     /// Without the newest migration.
     Older,
-    /// With a migration that this release does not have.
+    /// Of a newer release, whose tables this one cannot use.
     Newer,
+    /// Of a newer release, whose tables this one can use.
+    Expanded,
     Current,
 }
 
@@ -95,9 +101,9 @@ const STATES: [State; 7] = [
 ];
 
 /// The newest migration's number.
-const NEWEST: usize = 18;
+const NEWEST: usize = 19;
 /// How a message names a store of the migration before.
-const OLDER: &str = "(schema version 17)";
+const OLDER: &str = "(schema version 18)";
 
 /// Returns parts of the message with which a command is refused; `None` if it does its work.
 fn refusal(kind: Kind, state: State, backend: Backend) -> Option<&'static [&'static str]> {
@@ -113,16 +119,19 @@ fn refusal(kind: Kind, state: State, backend: Backend) -> Option<&'static [&'sta
         }
         (State::Clashing, _) => Some(&["has the tables of another program: journal, tenant", "nothing was changed"]),
         (State::Garbage, _) => Some(&["no whole store", "not a database"]),
-        (State::Newer, _) => {
-            Some(&["not of this release", "migration 99999 is of a newer release than rollcall 0.", "whose newest is"])
-        }
+        (State::Newer, _) => Some(&[
+            "not of this release",
+            "only releases with migration 99999 can use them",
+            "rollcall 0.",
+            "whose newest is",
+        ]),
         (State::Older, Kind::Reads | Kind::Verifies) => Some(&[
             "are older than this program (rollcall 0.",
             OLDER,
             "rollcall migrate upgrades",
             "nothing was changed",
         ]),
-        (State::Older | State::Current, _) => None,
+        (State::Older | State::Current | State::Expanded, _) => None,
     }
 }
 
@@ -146,15 +155,18 @@ async fn made(state: State, backend: Backend) -> Home {
             std::fs::write(folder.join(DATABASE_FILE), "some text, of more bytes than a header has").expect("a file");
         }
         State::Older => older(&home.location, backend).await,
-        State::Newer | State::Current => {
+        State::Newer | State::Expanded | State::Current => {
             older(&home.location, backend).await;
             Store::open(&home.location).await.expect("it is upgraded").0.disconnect().await;
         }
     }
-    if state == State::Newer {
+    if matches!(state, State::Newer | State::Expanded) {
         let later = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
                      SELECT 99999, 'later', success, checksum, 1 FROM _sqlx_migrations WHERE version = 1";
         run(&home.location, later).await;
+    }
+    if state == State::Newer {
+        run(&home.location, "UPDATE compatibility SET oldest = 99999").await;
     }
     home
 }
@@ -315,6 +327,21 @@ async fn commands_that_write_upgrade_an_older_store(backend: Backend) {
     }
 }
 
+/// A newer release has migrated the store, and its migrations have only added something: this one works as before.
+async fn commands_work_on_tables_that_a_newer_release_expanded(backend: Backend) {
+    let scratch = tempfile::tempdir().expect("a folder");
+    let home = made(State::Expanded, backend).await;
+    let process = Process::start(&home.location, &[]).await;
+    assert_eq!(process.api.tenant("of a server").await.len(), 36);
+    assert!(process.terminate().await.0.success());
+    let rows = commands(backend).into_iter().filter(|(kind, _)| !matches!(kind, Kind::Serves | Kind::Restores));
+    // The deletion comes last.
+    let (deletes, others): (Vec<Row>, Vec<Row>) = rows.partition(|(_, arguments)| arguments[1..].contains(&"delete"));
+    for row in others.into_iter().chain(deletes) {
+        ended(&home, &arguments(row, scratch.path())).code(0);
+    }
+}
+
 /// `verify` and a second server wait for the lock, and are refused: tests of their own have that.
 async fn commands_work_beside_a_running_server(backend: Backend) {
     let home = made(State::Current, backend).await;
@@ -376,7 +403,7 @@ async fn missing_rights_on_a_database_are_named() {
     let role = format!("role_of_{}", std::process::id());
     run(&current.location, &format!("DROP ROLE IF EXISTS {role}; CREATE ROLE {role} LOGIN")).await;
     run(&empty.location, "REVOKE CREATE ON SCHEMA public FROM PUBLIC").await;
-    for (home, rows) in [(&current, &COMMANDS[..11]), (&empty, &COMMANDS[9..11])] {
+    for (home, rows) in [(&current, &COMMANDS[..12]), (&empty, &COMMANDS[10..12])] {
         let Location::Postgres(options) = &home.location else { panic!("a database") };
         let theirs = Home::at(Location::Postgres(Box::new(options.as_ref().clone().username(&role))));
         let before = contents(&home.location).await;
