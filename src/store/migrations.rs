@@ -36,6 +36,7 @@ include!(
     "0016_wallboard_link",
     "0017_duties",
     "0018_log_in_attempts",
+    "0020_state_text",
 );
 
 /// A migration's name, without the ending, and its statements.
