@@ -1,17 +1,20 @@
 //! The composition root: builds the modules and connects them.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
+use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpSocket};
 
 use crate::auth::secret::Secret;
 use crate::auth::{Credentials, Passwords, exchange_log_ins};
 use crate::boot::{BootError, Booted, GivenTokens, boot};
 use crate::clock::Clock;
+use crate::domain::TenantId;
 use crate::engine::{self, EngineDeps, EngineHandles, Keeper, LeaseTable, Limits, Reader, Submitter};
 use crate::http::listener::handshake::Shaking;
 use crate::http::listener::{self, ListenerConfig};
@@ -20,6 +23,7 @@ use crate::http::{self, AppState, Edge, Handles};
 use crate::lifecycle::Lifecycle;
 use crate::limits::sockets::SocketLimits;
 use crate::limits::{Budget, Budgets, Handshakes, MemoryBudget, Sockets, TenantBudgets, TenantLimits, Throttle};
+use crate::live::State;
 use crate::registry::{Registry, TenantSettings};
 use crate::self_check::BackgroundCheck;
 use crate::store::{Location, Store, TenantReads};
@@ -88,7 +92,26 @@ pub struct App {
     state: AppState,
     sockets: Sockets,
     lifecycle: Lifecycle,
+    last_states: LastStates,
     _lock: Option<File>,
+}
+
+/// The states of all tenants as the engine left them.
+#[derive(Clone, Default)]
+struct LastStates(Arc<Mutex<HashMap<TenantId, State>>>);
+
+impl LastStates {
+    /// Runs the engine and keeps the states that it leaves.
+    async fn keep<E>(self, engine: impl Future<Output = Result<HashMap<TenantId, State>, E>>) -> Result<(), E> {
+        *self.0.lock() = engine.await?;
+        Ok(())
+    }
+}
+
+/// The tenants in the memory of a service: their states and views. While it exists they are not freed.
+pub struct Remains {
+    _reader: Reader,
+    _states: LastStates,
 }
 
 impl App {
@@ -140,8 +163,8 @@ impl App {
             edge,
         });
         let (stopping, engine_stopping) = (lifecycle.stopping(), lifecycle.engine_stopping());
-        let scheme = if tls.is_some() { "https" } else { "http" };
-        lifecycle.spawn("engine", engine.run(engine_stopping.clone()));
+        let (scheme, last_states) = (if tls.is_some() { "https" } else { "http" }, LastStates::default());
+        lifecycle.spawn("engine", last_states.clone().keep(engine.run(engine_stopping.clone())));
         following.into_iter().for_each(|following| following.start(&lifecycle, engine_stopping));
         keep_leases(&lifecycle, leases, keeper, clock.clone());
         lifecycle.spawn("metrics", telemetry::run_upkeep(metrics, clock.clone(), stopping.clone()));
@@ -210,6 +233,12 @@ impl App {
     /// Returns true if a load balancer seems to send clients: the readiness was requested within the last minute.
     pub fn is_balanced(&self) -> bool {
         self.state.drain().is_probed()
+    }
+
+    /// Returns what holds the tenants in memory, for a process that ends after the stop: to free each of a million users would
+    /// take a second of it.
+    pub fn remains(&self) -> Remains {
+        Remains { _reader: self.reader.clone(), _states: self.last_states.clone() }
     }
 
     /// Stops the service: accepts no more connections, answers requests under way, drains the queue and writes the last

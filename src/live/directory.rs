@@ -6,6 +6,7 @@
 mod definitions;
 mod members;
 mod patch;
+mod restore;
 mod table;
 mod upsert;
 mod users;
@@ -150,18 +151,6 @@ impl Directory {
         self.tables[kind as usize].put(Arc::new(entity));
     }
 
-    /// Restores a user from a checkpoint and returns the dense index. Entities that the profile refers to must be
-    /// restored first.
-    pub fn restore_user(&mut self, profile: Profile, deleted: Option<Time>) -> u32 {
-        let profile = Arc::new(profile);
-        let Some(deleted) = deleted else {
-            let ix = self.users.insert(profile);
-            self.join(ix);
-            return ix;
-        };
-        self.users.insert_deleted(profile, deleted)
-    }
-
     /// Sets a user's password; `None` removes it.
     pub fn set_password(&mut self, ix: u32, password: Option<Password>) {
         self.users.set_password(ix, password);
@@ -202,13 +191,6 @@ impl Directory {
         tables.sum::<usize>() + self.users.copied_since(&before.users) + self.members.copied_since(&before.members)
     }
 
-    fn join(&mut self, ix: u32) {
-        if let Some(account) = self.users.account(ix) {
-            let profile = account.profile.clone();
-            self.change_memberships(ix, None, Some(&profile));
-        }
-    }
-
     /// Moves a user from the sets of one profile to those of another. Sets common to both are not touched, so that they
     /// stay shared with clones.
     fn change_memberships(&mut self, ix: u32, before: Option<&Profile>, after: Option<&Profile>) {
@@ -244,17 +226,10 @@ impl Directory {
     /// other groups.
     pub fn rows_in(&self, profile: &Profile, dimension: Dimension) -> Vec<u32> {
         let table = self.table(kind_of(dimension));
-        let ids = match dimension {
-            Dimension::Group => &profile.groups,
-            Dimension::Skill => &profile.skills,
-            Dimension::Project => &profile.projects,
-            Dimension::Queue => &profile.queues,
-            Dimension::Campaign => &profile.campaigns,
-            Dimension::RoutingGroup => {
-                return profile.routing_groups.iter().filter_map(|guid| table.by_guid(*guid)).collect();
-            }
+        let Some((ids, primary)) = restore::ids_in(profile, dimension) else {
+            return profile.routing_groups.iter().filter_map(|guid| table.by_guid(*guid)).collect();
         };
-        let primary = profile.primary_group.filter(|id| dimension == Dimension::Group && !ids.contains(id));
+        let primary = primary.filter(|id| !ids.contains(id));
         ids.iter().chain(&primary).filter_map(|id| table.by_id(*id)).collect()
     }
 }

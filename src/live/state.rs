@@ -8,6 +8,7 @@ mod desk;
 mod export;
 mod limits;
 mod load;
+mod parsed;
 mod people;
 mod progress;
 mod slots;
@@ -40,7 +41,7 @@ use tombstones::{Tombstone, Tombstones};
 pub use check::Findings;
 pub use desk::Lease;
 pub use export::{Changed, CheckpointSource, Export};
-pub use load::BadCheckpoint;
+pub use parsed::{BadCheckpoint, ParsedRows};
 pub use progress::Step;
 
 /// The version of the rules by which [`State::apply`] works. A release that changes the rules raises it, and writes a

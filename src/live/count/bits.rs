@@ -35,6 +35,19 @@ impl Default for Bits {
 }
 
 impl Bits {
+    /// Creates the set of these users, which are in ascending order.
+    pub fn of(users: Vec<u32>) -> Self {
+        let Some(last) = users.last() else { return Bits::default() };
+        if users.len() <= LIST_MAX && !is_dense(users.len(), *last as usize / 64 + 1) {
+            return Bits::List(users);
+        }
+        let mut parts = vec![Part::Empty; (last / BLOCK_USERS) as usize + 1];
+        for members in users.chunk_by(|one, other| one / BLOCK_USERS == other / BLOCK_USERS) {
+            parts[(members[0] / BLOCK_USERS) as usize] = Part::of(members);
+        }
+        Bits::Blocks(parts)
+    }
+
     /// Adds a user by dense index; does nothing if present.
     pub fn insert(&mut self, ix: u32) {
         match self {
@@ -197,6 +210,21 @@ impl Bits {
 }
 
 impl Part {
+    /// Makes the part of these users, which are of one block and in ascending order.
+    fn of(users: &[u32]) -> Self {
+        let places = users.iter().map(|ix| (ix % BLOCK_USERS) as usize);
+        let words = words_for(places.clone().next_back().unwrap_or_default());
+        if !is_dense(users.len(), words) {
+            // A position in a block is below 8,192, so that 16 bits hold it.
+            return Part::List(Arc::new(places.map(|at| at as u16).collect()));
+        }
+        let mut bits = vec![0; words];
+        for at in places {
+            bits[at / 64] |= 1 << (at % 64);
+        }
+        Part::Dense(bits.into())
+    }
+
     fn insert(&mut self, at: u32) {
         match self {
             // A position in a block is below 8,192, so that 16 bits hold it.
@@ -369,6 +397,28 @@ mod tests {
             prop_assert!((0..30_000).all(|ix| bits.contains(ix) == reference.contains(&ix)));
             prop_assert_eq!(members(&bits, 3), reference);
             prop_assert_eq!(members(&before.0, 3), before.1, "a clone stays as it was");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_set_of_many_is_the_one_that_inserts_make(
+            users in proptest::collection::btree_set(0u32..20_000, 0..2_000),
+            apart in 1u32..17,
+            first in prop_oneof![Just(0), Just(600), Just(1_100u32)],
+            later in proptest::collection::vec(0u32..20_000, 0..20),
+        ) {
+            let users: BTreeSet<u32> = users.into_iter().chain((0..first).map(|n| n * apart)).collect();
+            let (mut at_once, mut inserted) = (Bits::of(users.iter().copied().collect()), Bits::default());
+            users.iter().for_each(|ix| inserted.insert(*ix));
+            prop_assert_eq!(members(&at_once, 3), members(&inserted, 3));
+            for ix in later {
+                at_once.insert(ix);
+                inserted.insert(ix);
+                at_once.remove(ix / 2);
+                inserted.remove(ix / 2);
+            }
+            prop_assert_eq!(members(&at_once, 3), members(&inserted, 3));
         }
     }
 

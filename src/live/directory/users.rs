@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::domain::event::PasswordHash;
 use crate::domain::{Profile, Time};
-use crate::live::persistent::{Chunks, Lookup};
+use crate::live::persistent::{Chunks, Lookup, LookupBuilder};
 
 /// The stored password of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +47,39 @@ pub struct Users {
     free: ListSync<u32>,
     /// The highest integer id ever assigned.
     high: i64,
+}
+
+/// The indexes that find the users of a checkpoint.
+pub(super) struct Names {
+    by_id: Lookup,
+    by_guid: Lookup,
+    by_external: Lookup,
+    by_email: Lookup,
+}
+
+impl Names {
+    /// Makes the indexes of these accounts, in one pass over them. Of deleted users the ids are registered; external id and
+    /// e-mail address are not, since they may belong to another user by now.
+    pub fn of(accounts: &[Account]) -> Self {
+        let [mut by_id, mut by_guid] = [(); 2].map(|()| LookupBuilder::with_capacity(accounts.len()));
+        let [mut by_external, mut by_email] = [(); 2].map(|()| LookupBuilder::default());
+        for (ix, Account { profile, deleted, .. }) in (0..).zip(accounts) {
+            by_id.add(&profile.id, ix);
+            by_guid.add(&profile.guid, ix);
+            if deleted.is_some() {
+                continue;
+            }
+            if let Some(id) = &profile.external_id {
+                by_external.add(id.as_str(), ix);
+            }
+            if let Some(email) = &profile.email {
+                by_email.add(email.to_lowercase().as_str(), ix);
+            }
+        }
+        let [by_id, by_guid, by_external, by_email] =
+            [by_id, by_guid, by_external, by_email].map(LookupBuilder::finish);
+        Names { by_id, by_guid, by_external, by_email }
+    }
 }
 
 impl Users {
@@ -110,6 +143,15 @@ impl Users {
         self.high = self.high.max(id);
     }
 
+    /// Sets all users, the dense index of each being its place. `names` are those of the same accounts.
+    pub(super) fn restore(&mut self, accounts: Vec<Account>, names: Names) {
+        let highest = accounts.iter().map(|account| account.profile.id).max().unwrap_or_default();
+        self.raise(highest);
+        let Names { by_id, by_guid, by_external, by_email } = names;
+        (self.by_id, self.by_guid, self.by_external, self.by_email) = (by_id, by_guid, by_external, by_email);
+        self.accounts = accounts.into_iter().map(Some).collect();
+    }
+
     /// Adds a user and returns the dense index.
     pub fn insert(&mut self, profile: Arc<Profile>) -> u32 {
         // Freed indexes are reused, so that bitsets do not grow with every user that ever existed.
@@ -123,15 +165,6 @@ impl Users {
         };
         self.name(&profile, ix);
         self.place(ix, Account { profile, password: None, deleted: None });
-        ix
-    }
-
-    /// Adds a deleted user and returns the dense index. The ids are registered; external id and e-mail address are not,
-    /// since they may belong to another user by now.
-    pub fn insert_deleted(&mut self, profile: Arc<Profile>, deleted: Time) -> u32 {
-        // Called only while a checkpoint is restored, when no index is free.
-        let ix = self.accounts.len() as u32;
-        self.place(ix, Account { profile, password: None, deleted: Some(deleted) });
         ix
     }
 

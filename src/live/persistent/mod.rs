@@ -6,5 +6,5 @@ mod maps;
 pub(super) mod steps;
 
 pub use chunks::Chunks;
-pub use lookup::Lookup;
+pub use lookup::{Lookup, LookupBuilder};
 pub(super) use maps::{Map, Ordered};
