@@ -15,6 +15,7 @@ pub mod selection;
 pub mod since;
 pub mod state;
 pub mod stored;
+mod tight;
 pub mod view;
 
 pub use count::fold::{Aggregate, fold};

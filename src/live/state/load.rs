@@ -140,10 +140,10 @@ impl State {
             ..Person::default()
         };
         for toggle in &body.toggles {
-            person.toggles[toggle.channel] = Register { value: toggle.on, at: toggle.at };
+            person.lanes.of_mut(toggle.channel).toggle = Register { value: toggle.on, at: toggle.at };
         }
         for floor in &body.floors {
-            person.floors[floor.channel] = StampBody::stamp(Some(floor.stamp));
+            person.lanes.of_mut(floor.channel).floor = StampBody::stamp(Some(floor.stamp));
         }
         for known in &body.sessions {
             self.tombstones.place(Tombstone::Session(id, known.session.clone()), None, known.ended);
@@ -159,7 +159,7 @@ impl State {
                 of_desk: known.of_desk.unwrap_or(Session::is_desk(known.surface, known.opened)),
                 ended_at: known.ended_at.unwrap_or(Time::NEVER),
             };
-            person.sessions.insert(known.session.clone(), session);
+            person.sessions.insert(&known.session, session);
         }
         self.tombstones.place(Tombstone::User(id), None, person.deleted);
         person
@@ -173,7 +173,7 @@ impl State {
             .filter_map(|(conversation, claim)| Some((conversation.clone(), self.holder(claim)?)))
             .collect();
         for (conversation, (ix, channel)) in held {
-            self.people[ix as usize].held[channel].insert(conversation);
+            self.people[ix as usize].held.insert(channel, conversation);
         }
     }
 
