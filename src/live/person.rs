@@ -4,7 +4,7 @@ mod held;
 mod lanes;
 mod sessions;
 
-use crate::domain::profile::Profile;
+use crate::domain::PackedProfile;
 use crate::domain::event::Surface;
 use crate::domain::settings::capacity::Sizes;
 use crate::domain::status::{self, Facts};
@@ -188,8 +188,8 @@ impl Person {
     }
 
     /// Collects the facts from which statuses are derived. `sizes` are the tenant's.
-    pub fn facts(&self, profile: &Profile, sizes: Sizes) -> Facts {
-        let conf = profile.channels.per_channel();
+    pub fn facts(&self, profile: &PackedProfile, sizes: Sizes) -> Facts {
+        let conf = profile.channels().per_channel();
         Facts {
             connected: self.is_connected(),
             presence: self.presence.value.category,

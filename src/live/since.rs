@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::person::{Person, Presence};
 use crate::domain::channel::ReferenceChannel;
 use crate::domain::status::{Facts, Liveness};
-use crate::domain::{AgentActivity, Channel, Profile, Reason, Time};
+use crate::domain::{AgentActivity, Channel, PackedProfile, Reason, Time};
 
 /// A value of a user whose last change is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +86,7 @@ pub struct Values {
 
 impl Values {
     /// Derives the values of a person with this profile.
-    pub fn of(person: &Person, profile: &Profile) -> Self {
+    pub fn of(person: &Person, profile: &PackedProfile) -> Self {
         // No tracked value depends on the sizes of interactions, so that those of the tenant are left out.
         let facts = person.facts(profile, profile.capacity);
         let is_logged_in = facts.connected && facts.is_agent();

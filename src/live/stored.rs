@@ -16,7 +16,7 @@ use crate::domain::conversation::HistoryEntry;
 use crate::domain::directory::{DirectorySettings, Kind};
 use crate::domain::event::{PasswordHash, Surface};
 use crate::domain::ids::parse_guid;
-use crate::domain::{Category, Channel, Conversation, ConversationId, Profile, Quotas, Time};
+use crate::domain::{Category, Channel, Conversation, ConversationId, PackedProfile, Quotas, Time};
 
 /// The kind and identity of the object that a row describes. The order of the variants is the order in which a
 /// checkpoint is loaded: an object comes after those it refers to.
@@ -207,7 +207,7 @@ pub(super) struct PasswordBody {
 /// The body of a user's row: the profile and the live state.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct UserBody {
-    pub profile: Arc<Profile>,
+    pub profile: Arc<PackedProfile>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<PasswordBody>,
     pub presence: PresenceBody,

@@ -96,7 +96,7 @@ impl State {
             RowKey::User(id) => {
                 let body: UserBody = serde_json::from_str(&row.body)?;
                 let (person, since) = (self.person_from(*id, &body), Since::from_stored(&body.since));
-                let ix = directory.restore_user(Arc::unwrap_or_clone(body.profile), person.deleted);
+                let ix = directory.restore_user(body.profile, person.deleted);
                 let password = body.password.map(|known| Password { hash: known.hash, set: known.set, by: known.by });
                 directory.set_password(ix, password);
                 *self.people.reach(ix as usize) = person;
