@@ -20,6 +20,15 @@ pub fn sizes() -> &'static [u32] {
 
 /// Makes a journal with `users` people in the directory, at their desks and in conversations.
 pub fn tenant(users: u32) -> Journal {
+    let mut journal = users_only(users);
+    for n in 0..users {
+        start_working(&mut journal, &SyntheticUser::new(n));
+    }
+    journal
+}
+
+/// Makes a journal with `users` people in the directory, of whom none was ever at a desk.
+pub fn users_only(users: u32) -> Journal {
     let mut journal = Journal::new();
     journal.append(EventBody::DirectoryUpserted { document: Arc::new(reference_data()), roles: RoleGrant::default() });
     let all: Vec<u32> = (0..users).collect();
@@ -29,9 +38,6 @@ pub fn tenant(users: u32) -> Journal {
             document: Arc::new(Document { users, ..Document::default() }),
             roles: RoleGrant::default(),
         });
-    }
-    for n in all {
-        start_working(&mut journal, &SyntheticUser::new(n));
     }
     journal
 }

@@ -181,6 +181,11 @@ impl Person {
         self.sessions.iter().filter(|(known, session)| is_counted(known, session)).count()
     }
 
+    /// Bytes that the person occupies on the heap, without the conversations held.
+    pub fn heap_bytes(&self) -> usize {
+        self.sessions.heap_bytes() + self.lanes.heap_bytes()
+    }
+
     /// The newest event time of anything stored here. The state's floor rises to it when the user is dropped.
     pub fn newest(&self) -> Time {
         let times = [self.presence.at, self.closed_all, self.desk_at, self.logged_in, self.sessions_floor];
