@@ -10,7 +10,7 @@ use std::sync::Arc;
 pub use journal::Journal;
 pub use person::SyntheticUser;
 use rollcall::domain::directory::{Document, EntityPatch, MAX_ENTITIES};
-use rollcall::domain::{Category, Channel, ConversationId, EventBody, RoleGrant, UserRef};
+use rollcall::domain::{Category, Channel, ConversationId, EventBody, Quotas, RoleGrant, UserRef};
 
 /// The sizes of tenants to measure. Only the smallest if the benchmark runs as a test.
 pub fn sizes() -> &'static [u32] {
@@ -30,6 +30,9 @@ pub fn tenant(users: u32) -> Journal {
 /// Makes a journal with `users` people in the directory, of whom none was ever at a desk.
 pub fn users_only(users: u32) -> Journal {
     let mut journal = Journal::new();
+    // A million people hold two million conversations, beyond the default.
+    let limits = Quotas { slots: Some(10_000_000), ..Quotas::default() };
+    journal.append(EventBody::LimitsSet { limits });
     journal.append(EventBody::DirectoryUpserted { document: Arc::new(reference_data()), roles: RoleGrant::default() });
     let all: Vec<u32> = (0..users).collect();
     for some in all.chunks(MAX_ENTITIES) {
