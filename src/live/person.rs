@@ -177,7 +177,7 @@ impl Person {
     /// The number of open sessions that are sockets, or that are not, without the session `name`.
     pub fn open_beside(&self, name: &str, socket: bool) -> usize {
         let is_counted = |known: &str, session: &Session| session.open && session.socket == socket && known != name;
-        steps::count(self.sessions.len());
+        steps::count(self.sessions.count());
         self.sessions.iter().filter(|(known, session)| is_counted(known, session)).count()
     }
 

@@ -19,7 +19,7 @@ impl Held {
     }
 
     /// The number of conversations over all channels.
-    pub fn len(&self) -> usize {
+    pub fn count_all(&self) -> usize {
         self.0.len()
     }
 
@@ -93,7 +93,7 @@ mod tests {
             }
             // A clone stays as it was.
             for (held, reference) in half.into_iter().chain([(held, reference)]) {
-                prop_assert_eq!(held.len(), reference.len());
+                prop_assert_eq!(held.count_all(), reference.len());
                 prop_assert!(held.iter().eq(reference.iter().map(|(_, id)| id)));
                 for channel in Channel::ALL {
                     let expected: Vec<_> = reference.iter().filter(|(of, _)| *of == channel).map(|(_, id)| id).collect();

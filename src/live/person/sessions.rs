@@ -45,7 +45,7 @@ impl Sessions {
     }
 
     /// The number of sessions.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.0.len()
     }
 
@@ -126,7 +126,7 @@ mod tests {
             }
             // A clone stays as it was.
             for (mut sessions, mut reference) in half.into_iter().chain([(sessions, reference)]) {
-                prop_assert_eq!(sessions.len(), reference.len());
+                prop_assert_eq!(sessions.count(), reference.len());
                 prop_assert!(sessions.iter().eq(reference.iter().map(|(id, session)| (id.as_str(), session))));
                 for id in (0..40).map(|id| format!("session {id}")) {
                     prop_assert_eq!(sessions.get(&id), reference.get(&id));

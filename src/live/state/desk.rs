@@ -177,7 +177,7 @@ impl State {
         let recorded = self.recorded;
         let person = &mut self.people[ix as usize];
         person.closed_all = person.closed_all.max(time);
-        steps::count(person.sessions.len());
+        steps::count(person.sessions.count());
         let mut closed = Vec::new();
         for (name, session) in person.sessions.iter_mut().filter(|(_, session)| session.open) {
             session.at = session.at.max(time);
@@ -284,7 +284,7 @@ impl State {
     pub(super) fn drop_sessions(&mut self, ix: u32) {
         let user = self.user_id(ix);
         let sessions = std::mem::take(&mut self.people[ix as usize].sessions);
-        steps::count(sessions.len());
+        steps::count(sessions.count());
         for (session, known) in sessions {
             self.usage.sessions -= usize::from(known.open);
             self.tombstones.place(Tombstone::Session(user, session), known.ended, None);
@@ -306,7 +306,7 @@ impl State {
         let user = self.user_id(ix);
         for _ in 0..FORGOTTEN_PER_ENTRY {
             let person = &mut self.people[ix as usize];
-            steps::count(person.sessions.len());
+            steps::count(person.sessions.count());
             let ended = || person.sessions.iter().filter_map(|(name, known)| Some((known.ended?, name)));
             if ended().count() <= ENDED_SESSIONS_PER_USER {
                 return;

@@ -62,7 +62,7 @@ impl State {
         for person in self.people.iter() {
             steps::count(1);
             usage.sessions += person.sessions.iter().filter(|(_, session)| session.open).count();
-            usage.slots += person.held.len();
+            usage.slots += person.held.count_all();
         }
         usage
     }

@@ -238,7 +238,7 @@ impl State {
     fn check_slots(&self, ix: u32, changes: &[PlannedChange], ended: usize) -> Result<(), Rejection> {
         let is_held_by = |holder: Option<(u32, Channel)>| holder.is_some_and(|(holder, _)| holder == ix);
         let all = self.usage.slots;
-        let own = self.people[ix as usize].held.len();
+        let own = self.people[ix as usize].held.count_all();
         let (mut all_after, mut own_after) = (all - ended, own - ended);
         for change in changes {
             // Added before it is subtracted, since the numbers are unsigned.
