@@ -184,6 +184,7 @@ impl App {
             state,
             sockets,
             lifecycle,
+            last_states,
             _lock: booted.lock,
         })
     }

@@ -26,7 +26,7 @@ use crate::domain::filter::{Dimension, Value};
 use crate::domain::ids::{EntityRef, TenantId, UserRef};
 use crate::domain::presence::DefinitionCategory;
 use crate::domain::role::Role;
-use crate::domain::{Profile, Time, text};
+use crate::domain::{PackedProfile, Time, text};
 
 /// One entity of reference data, as it is stored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -122,7 +122,7 @@ impl Directory {
     }
 
     /// The profile of a user that is not deleted.
-    pub fn profile(&self, ix: u32) -> Option<&Arc<Profile>> {
+    pub fn profile(&self, ix: u32) -> Option<&Arc<PackedProfile>> {
         self.users.account(ix).filter(|account| account.deleted.is_none()).map(|account| &account.profile)
     }
 
@@ -132,7 +132,7 @@ impl Directory {
     }
 
     /// The profile of a user that is not deleted, by a reference in any form.
-    pub fn profile_of(&self, user: &UserRef) -> Option<&Arc<Profile>> {
+    pub fn profile_of(&self, user: &UserRef) -> Option<&Arc<PackedProfile>> {
         self.profile(self.find(user)?)
     }
 
@@ -193,8 +193,8 @@ impl Directory {
 
     /// Moves a user from the sets of one profile to those of another. Sets common to both are not touched, so that they
     /// stay shared with clones.
-    fn change_memberships(&mut self, ix: u32, before: Option<&Profile>, after: Option<&Profile>) {
-        let rows = |profile: Option<&Profile>| {
+    fn change_memberships(&mut self, ix: u32, before: Option<&PackedProfile>, after: Option<&PackedProfile>) {
+        let rows = |profile: Option<&PackedProfile>| {
             let mut rows = profile.map(|profile| self.rows_of(profile)).unwrap_or_default();
             rows.sort_unstable();
             rows
@@ -207,7 +207,7 @@ impl Directory {
             self.members.of_mut(dimension, row).insert(ix);
         }
         for role in Role::ALL {
-            let has = |profile: Option<&Profile>| profile.is_some_and(|profile| profile.roles.contains(role));
+            let has = |profile: Option<&PackedProfile>| profile.is_some_and(|profile| profile.roles.contains(role));
             match (has(before), has(after)) {
                 (true, false) => self.members.role_mut(role).remove(ix),
                 (false, true) => self.members.role_mut(role).insert(ix),
@@ -217,20 +217,19 @@ impl Directory {
     }
 
     /// All rows that the profile is a member of.
-    fn rows_of(&self, profile: &Profile) -> Vec<(Dimension, u32)> {
+    fn rows_of(&self, profile: &PackedProfile) -> Vec<(Dimension, u32)> {
         let rows = |dimension| self.rows_in(profile, dimension).into_iter().map(move |row| (dimension, row));
         Dimension::ALL.into_iter().flat_map(rows).collect()
     }
 
     /// The rows of a dimension's table that the profile is a member of, each once. The primary group counts like the
     /// other groups.
-    pub fn rows_in(&self, profile: &Profile, dimension: Dimension) -> Vec<u32> {
+    pub fn rows_in(&self, profile: &PackedProfile, dimension: Dimension) -> Vec<u32> {
         let table = self.table(kind_of(dimension));
-        let Some((ids, primary)) = restore::ids_in(profile, dimension) else {
-            return profile.routing_groups.iter().filter_map(|guid| table.by_guid(*guid)).collect();
+        let Some(ids) = restore::ids_in(profile, dimension) else {
+            return profile.routing_groups().filter_map(|guid| table.by_guid(guid)).collect();
         };
-        let primary = primary.filter(|id| !ids.contains(id));
-        ids.iter().chain(&primary).filter_map(|id| table.by_id(*id)).collect()
+        ids.filter_map(|id| table.by_id(id)).collect()
     }
 }
 

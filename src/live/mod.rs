@@ -8,7 +8,6 @@ pub mod conversations;
 pub mod count;
 pub mod details;
 pub mod directory;
-pub mod kept;
 pub mod listed;
 pub mod persistent;
 pub mod person;
@@ -16,6 +15,7 @@ pub mod selection;
 pub mod since;
 pub mod state;
 pub mod stored;
+mod tight;
 pub mod view;
 
 pub use count::fold::{Aggregate, fold};

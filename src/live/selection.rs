@@ -1,5 +1,7 @@
 //! A filter resolved against one directory, evaluated span by span.
 
+pub mod kept;
+
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -160,7 +162,7 @@ fn named(directory: &Directory, field: TextField, texts: &[String]) -> Vec<u32> 
             // Lowered once rather than for each pair of user and pattern.
             let patterns: Vec<String> = texts.iter().map(|text| text.to_lowercase()).collect();
             let is_meant = |name: &str| patterns.iter().any(|pattern| is_like(name, pattern));
-            let alike = users.live().filter(|(_, profile)| is_meant(&profile.name.to_lowercase()));
+            let alike = users.live().filter(|(_, profile)| is_meant(&profile.name().to_lowercase()));
             alike.map(|(ix, _)| ix).collect()
         }
     };

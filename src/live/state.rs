@@ -8,7 +8,7 @@ mod desk;
 mod export;
 mod limits;
 mod load;
-mod parsed;
+mod memory;
 mod people;
 mod progress;
 mod slots;
@@ -26,9 +26,9 @@ use super::conversations::Conversations;
 use super::count::index::{Columns, Index, columns};
 use super::details::{Detail, Details};
 use super::directory::Directory;
-use super::kept::KeptCounts;
-use super::persistent::{Chunks, Map};
+use super::persistent::{Chunks, Keyed};
 use super::person::Person;
+use super::selection::kept::KeptCounts;
 use super::since::{Since, Values};
 use super::stored::RowKey;
 use super::view::View;
@@ -41,7 +41,8 @@ use tombstones::{Tombstone, Tombstones};
 pub use check::Findings;
 pub use desk::Lease;
 pub use export::{Changed, CheckpointSource, Export};
-pub use parsed::{BadCheckpoint, ParsedRows};
+pub use load::{BadCheckpoint, ParsedRows};
+pub use memory::Memory;
 pub use progress::Step;
 
 /// The version of the rules by which [`State::apply`] works. A release that changes the rules raises it, and writes a
@@ -78,7 +79,7 @@ pub struct State {
     values: Chunks<Option<Values>>,
     /// When these values last changed, shared with views.
     since: Chunks<Since>,
-    claims: Map<ConversationId, Claim>,
+    claims: Keyed<ConversationId, Claim>,
     conversations: Conversations,
     tombstones: Tombstones,
     /// The newest event time of anything dropped from memory. An event up to this time may be about something dropped.
@@ -113,7 +114,7 @@ impl State {
             people: Chunks::default(),
             values: Chunks::default(),
             since: Chunks::default(),
-            claims: Map::default(),
+            claims: Keyed::default(),
             conversations: Conversations::default(),
             tombstones: Tombstones::default(),
             floor: Time::NEVER,

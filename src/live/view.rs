@@ -8,9 +8,9 @@ use super::count::fold::{Aggregate, Sums, fold};
 use super::count::index::{Columns, Index, Plane};
 use super::details::{Detail, Details};
 use super::directory::Directory;
-use super::kept::KeptCounts;
 use super::persistent::Chunks;
 use super::selection::Selection;
+use super::selection::kept::KeptCounts;
 use super::since::{Since, Tracked};
 use crate::domain::{Filter, Quotas, Time};
 

@@ -3,7 +3,7 @@
 use super::reference::{Reference, reference};
 use crate::domain::directory::Kind;
 use crate::domain::filter::{Clause, Dimension, Value};
-use crate::domain::{Channel, EntityRef, Filter, PerChannel, Profile};
+use crate::domain::{Channel, EntityRef, Filter, PackedProfile, PerChannel};
 use crate::live::View;
 use crate::projection::Available;
 use crate::projection::roster::{Connection, roster, roster_by_id, roster_size};
@@ -26,8 +26,8 @@ pub fn available(view: &View, rule: &Reference, language: Option<&str>) -> PerCh
     })
 }
 
-fn speaks(profile: &Profile, language: &str) -> bool {
-    let spoken = &profile.language_list;
+fn speaks(profile: &PackedProfile, language: &str) -> bool {
+    let spoken = profile.language_list();
     spoken.is_empty() || spoken.iter().any(|known| known.eq_ignore_ascii_case(language))
 }
 

@@ -79,7 +79,7 @@ impl Page {
     }
 
     /// The number of rows.
-    pub fn len(&self) -> usize {
+    pub(super) fn size(&self) -> usize {
         self.rows.len()
     }
 

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::users::Names;
 use super::{Account, Directory, Members, Table, kind_of};
-use crate::domain::Profile;
+use crate::domain::PackedProfile;
 use crate::domain::filter::Dimension;
 use crate::domain::role::Role;
 use crate::live::count::bits::Bits;
@@ -43,8 +43,8 @@ impl Directory {
             }
             for (dimension, lists) in Dimension::ALL.into_iter().zip(&mut dimensions) {
                 match ids_in(profile, dimension) {
-                    Some((ids, primary)) => ids.iter().chain(&primary).for_each(|id| lists.join_by_id(*id, ix)),
-                    None => profile.routing_groups.iter().for_each(|guid| lists.join_by_guid(*guid, ix)),
+                    Some(ids) => ids.for_each(|id| lists.join_by_id(id, ix)),
+                    None => profile.routing_groups().for_each(|guid| lists.join_by_guid(guid, ix)),
                 }
             }
             for role in profile.roles.iter() {
@@ -97,18 +97,20 @@ impl<'a> Lists<'a> {
     }
 }
 
-/// The integer ids of a dimension that a profile names, and the group that it shows; `None` for routing groups, which have
-/// GUIDs.
-pub(super) fn ids_in(profile: &Profile, dimension: Dimension) -> Option<(&[i64], Option<i64>)> {
+/// The integer ids of a dimension that a profile names, each once, with the primary group among the groups; `None` for
+/// routing groups, which have GUIDs.
+pub(super) fn ids_in(profile: &PackedProfile, dimension: Dimension) -> Option<impl Iterator<Item = i64>> {
     let ids = match dimension {
-        Dimension::Group => return Some((&profile.groups, profile.primary_group)),
-        Dimension::Skill => &profile.skills,
-        Dimension::Project => &profile.projects,
-        Dimension::Queue => &profile.queues,
-        Dimension::Campaign => &profile.campaigns,
+        Dimension::Group => profile.groups(),
+        Dimension::Skill => profile.skills(),
+        Dimension::Project => profile.projects(),
+        Dimension::Queue => profile.queues(),
+        Dimension::Campaign => profile.campaigns(),
         Dimension::RoutingGroup => return None,
     };
-    Some((ids, None))
+    let primary = profile.primary_group().filter(|_| dimension == Dimension::Group);
+    let primary = primary.filter(|primary| !ids.clone().any(|id| id == *primary));
+    Some(ids.chain(primary))
 }
 
 #[cfg(test)]
@@ -119,6 +121,7 @@ mod tests {
     use super::*;
     use crate::domain::directory::Document;
     use crate::domain::{EntityRef, TenantId, Time, UserRef};
+    use crate::live::count::index::Place;
 
     /// Makes a directory by a document: users of different groups, skills and roles.
     fn directory(users: usize) -> Directory {
@@ -127,7 +130,7 @@ mod tests {
             serde_json::json!({
                 "id": n * 3 + 1, "name": "A", "external_id": format!("e{n}"), "email": format!("Ä{n}@a.example"),
                 "groups": [7 * (1 + n % 8)], "primary_group": 7 * (1 + n % 5), "routing_groups": [1 + n % 3],
-                "roles": if n % 4 == 0 { ["manager", "operator"] } else { ["operator", "operator"] },
+                "roles": if n.is_multiple_of(4) { ["manager", "operator"] } else { ["operator", "operator"] },
             })
         };
         let routing: Vec<_> = (1..=3).map(|id| serde_json::json!({ "id": id, "name": "R" })).collect();
@@ -153,7 +156,7 @@ mod tests {
     fn members(bits: Option<&Bits>, users: usize) -> Vec<u64> {
         let mut words = vec![0; users.div_ceil(8_192) * 128];
         for (block, words) in words.chunks_mut(128).enumerate() {
-            bits.into_iter().for_each(|bits| bits.or_into(block, words));
+            bits.into_iter().for_each(|bits| bits.or_into(Place { block, word: 0 }, words));
         }
         words
     }
@@ -168,12 +171,13 @@ mod tests {
             assert_eq!(after.users().by_guid(profile.guid), Some(ix));
             let live = (!is_deleted).then_some(ix);
             assert_eq!(after.find(&UserRef::Entity(EntityRef::Id(profile.id))), live);
-            assert_eq!(after.users().by_external(profile.external_id.as_deref().unwrap()), live);
-            assert_eq!(after.users().by_email(&profile.email.as_ref().unwrap().to_uppercase()), live);
+            assert_eq!(after.users().by_external(profile.external_id().unwrap()), live);
+            assert_eq!(after.users().by_email(&profile.email().unwrap().to_uppercase()), live);
         }
         for dimension in Dimension::ALL {
             for row in 0..before.table(kind_of(dimension)).count() as u32 {
-                let [old, new] = [before, &after].map(|one| members(one.members().of(dimension, row), users));
+                let [old, new] =
+                    [before, &after].map(|one| members(one.members().of(dimension, row).map(Arc::as_ref), users));
                 assert_eq!(old, new, "{dimension:?} {row}");
             }
         }

@@ -6,7 +6,7 @@ use rpds::ListSync;
 use uuid::Uuid;
 
 use crate::domain::event::PasswordHash;
-use crate::domain::{Profile, Time};
+use crate::domain::{PackedProfile, Time};
 use crate::live::persistent::{Chunks, Lookup, LookupBuilder};
 
 /// The stored password of a user.
@@ -26,7 +26,7 @@ pub struct Password {
 #[derive(Clone, Debug)]
 pub struct Account {
     /// The user's profile.
-    pub profile: Arc<Profile>,
+    pub profile: Arc<PackedProfile>,
     /// The password, if the user has one. Kept apart from the profile, which API responses contain.
     pub password: Option<Arc<Password>>,
     /// Recorded time of the deletion. Since then the user is not found, only remembered.
@@ -69,10 +69,10 @@ impl Names {
             if deleted.is_some() {
                 continue;
             }
-            if let Some(id) = &profile.external_id {
-                by_external.add(id.as_str(), ix);
+            if let Some(id) = profile.external_id() {
+                by_external.add(id, ix);
             }
-            if let Some(email) = &profile.email {
+            if let Some(email) = profile.email() {
                 by_email.add(email.to_lowercase().as_str(), ix);
             }
         }
@@ -104,7 +104,7 @@ impl Users {
     }
 
     /// Iterates over all users that are not deleted, with their dense indexes.
-    pub fn live(&self) -> impl Iterator<Item = (u32, &Arc<Profile>)> {
+    pub fn live(&self) -> impl Iterator<Item = (u32, &Arc<PackedProfile>)> {
         self.accounts.iter().enumerate().filter_map(|(ix, slot)| {
             let account = slot.as_ref().filter(|account| account.deleted.is_none())?;
             Some((ix as u32, &account.profile))
@@ -123,13 +123,13 @@ impl Users {
 
     /// Finds a user that is not deleted by the customer's own id.
     pub fn by_external(&self, id: &str) -> Option<u32> {
-        self.by_external.find(id, |ix| self.has(ix, |profile| profile.external_id.as_deref() == Some(id)))
+        self.by_external.find(id, |ix| self.has(ix, |profile| profile.external_id() == Some(id)))
     }
 
     /// Finds a user that is not deleted by e-mail address, ignoring case.
     pub fn by_email(&self, email: &str) -> Option<u32> {
         let email = email.to_lowercase();
-        let is_it = |profile: &Profile| profile.email.as_ref().is_some_and(|other| other.to_lowercase() == email);
+        let is_it = |profile: &PackedProfile| profile.email().is_some_and(|other| other.to_lowercase() == email);
         self.by_email.find(email.as_str(), |ix| self.has(ix, is_it))
     }
 
@@ -153,7 +153,7 @@ impl Users {
     }
 
     /// Adds a user and returns the dense index.
-    pub fn insert(&mut self, profile: Arc<Profile>) -> u32 {
+    pub fn insert(&mut self, profile: Arc<PackedProfile>) -> u32 {
         // Freed indexes are reused, so that bitsets do not grow with every user that ever existed.
         let ix = match self.free.first().copied() {
             Some(ix) => {
@@ -177,7 +177,7 @@ impl Users {
 
     /// Replaces a user's profile and registers its names, which [`Users::free_names`] must have freed. Integer id and
     /// GUID must be unchanged.
-    pub fn replace(&mut self, ix: u32, profile: Arc<Profile>) {
+    pub fn replace(&mut self, ix: u32, profile: Arc<PackedProfile>) {
         self.name(&profile, ix);
         if let Some(account) = self.account_mut(ix) {
             account.profile = profile;
@@ -221,24 +221,24 @@ impl Users {
     pub fn free_names(&mut self, ix: u32) {
         let Some(Account { profile, deleted: None, .. }) = self.account(ix) else { return };
         let profile = profile.clone();
-        if let Some(id) = &profile.external_id {
-            self.by_external.remove(id.as_str(), ix);
+        if let Some(id) = profile.external_id() {
+            self.by_external.remove(id, ix);
         }
-        if let Some(email) = &profile.email {
+        if let Some(email) = profile.email() {
             self.by_email.remove(email.to_lowercase().as_str(), ix);
         }
     }
 
-    fn name(&mut self, profile: &Profile, ix: u32) {
-        if let Some(id) = &profile.external_id {
-            self.by_external.insert(id.as_str(), ix);
+    fn name(&mut self, profile: &PackedProfile, ix: u32) {
+        if let Some(id) = profile.external_id() {
+            self.by_external.insert(id, ix);
         }
-        if let Some(email) = &profile.email {
+        if let Some(email) = profile.email() {
             self.by_email.insert(email.to_lowercase().as_str(), ix);
         }
     }
 
-    fn has(&self, ix: u32, is_it: impl Fn(&Profile) -> bool) -> bool {
+    fn has(&self, ix: u32, is_it: impl Fn(&PackedProfile) -> bool) -> bool {
         self.account(ix).is_some_and(|account| is_it(&account.profile))
     }
 

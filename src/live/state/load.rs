@@ -1,9 +1,10 @@
 //! Restores a state from the rows of a checkpoint.
 
+mod parsed;
+
 use std::sync::Arc;
 
 use super::State;
-use super::parsed::{BadCheckpoint, ParsedRows, ParsedUser};
 use super::tombstones::Tombstone;
 use crate::domain::{Conversation, ConversationId, TenantId, Time};
 use crate::live::claim::Claim;
@@ -12,6 +13,10 @@ use crate::live::directory::{Account, Directory};
 use crate::live::person::Person;
 use crate::live::since::Since;
 use crate::live::stored::Row;
+
+use parsed::ParsedUser;
+
+pub use parsed::{BadCheckpoint, ParsedRows};
 
 impl State {
     /// Restores the state at `position` from all of its rows, in any order. [`BadCheckpoint`] if one cannot be read, or
@@ -68,12 +73,13 @@ impl State {
         Ok(state)
     }
 
+    #[expect(clippy::vec_box, reason = "they were sorted, and are moved to where they belong")]
     fn restore_users(&mut self, directory: &mut Directory, users: Vec<Box<ParsedUser>>) {
         let (mut accounts, mut since) = (Vec::with_capacity(users.len()), Vec::with_capacity(users.len()));
         let people = users.into_iter().map(|user| {
             let ParsedUser { id, profile, password, person, since: times } = *user;
-            for (session, known) in &person.sessions {
-                self.tombstones.place(Tombstone::Session(id, session.clone()), None, known.ended);
+            for (session, known) in person.sessions.iter() {
+                self.tombstones.place(Tombstone::Session(id, session.into()), None, known.ended);
             }
             self.tombstones.place(Tombstone::User(id), None, person.deleted);
             accounts.push(Account { profile, password, deleted: person.deleted });
@@ -93,7 +99,7 @@ impl State {
             .filter_map(|(conversation, claim)| Some((conversation.clone(), self.holder(claim)?)))
             .collect();
         for (conversation, (ix, channel)) in held {
-            self.people[ix as usize].held[channel].insert(conversation);
+            self.people[ix as usize].held.insert(channel, conversation);
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Key, Row, Value};
 use crate::domain::filter::Dimension;
 use crate::domain::presence::DefinitionCategory;
-use crate::domain::{Channel, EntityRef, PerChannel, Profile};
+use crate::domain::{Channel, EntityRef, PackedProfile, PerChannel};
 use crate::live::View;
 use crate::live::count::bits::Bits;
 use crate::live::count::index::{Columns, Plane};
@@ -157,7 +157,7 @@ impl<'v> Axes<'v> {
     }
 
     /// Returns, for each key, the places of the values that a user has.
-    pub fn places_of(&self, ix: u32, profile: &Profile) -> Vec<Vec<u32>> {
+    pub fn places_of(&self, ix: u32, profile: &PackedProfile) -> Vec<Vec<u32>> {
         let places = |axis: &Axis| match axis {
             Axis::Channels(channels) => (0..channels.len() as u32).collect(),
             Axis::Entities(entities) => {

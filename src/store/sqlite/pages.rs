@@ -106,7 +106,7 @@ impl CheckpointReader {
             Some(page) => page,
             None => self.single(query, &part).await?,
         };
-        let last = page.rows().last().filter(|_| page.len() == PAGE_ROWS as usize);
+        let last = page.rows().last().filter(|_| page.size() == PAGE_ROWS as usize);
         if let Some(PageRow { tenant, kind, key, .. }) = last {
             part.after = (tenant.to_string(), kind.to_owned(), key.to_owned());
             part.query = Some(query);

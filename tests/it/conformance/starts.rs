@@ -100,7 +100,7 @@ async fn loaded(bench: &mut Bench) -> LoadedTenants {
 async fn tenants_of_several_pages_are_loaded_as_written(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let mut made = tenants(&mut bench).await;
-    let LoadedTenants { mut loaded, quarantined } = loaded(&mut bench).await;
+    let LoadedTenants { mut loaded, quarantined, .. } = loaded(&mut bench).await;
     assert!(quarantined.is_empty(), "{quarantined:?}");
     for (tenant, state) in &mut made {
         let found = loaded.states.get_mut(tenant).expect("a state");
@@ -144,7 +144,7 @@ async fn staged_rows_are_loaded_in_place_of_older_ones(backend: Backend) {
         let mut raw = RawStore::open(&bench.home.location).await;
         assert!(raw.number("SELECT count(*) FROM state_row_next WHERE body IS NULL").await > 0, "deletions are staged");
     }
-    let LoadedTenants { loaded, quarantined } = loaded(&mut bench).await;
+    let LoadedTenants { loaded, quarantined, .. } = loaded(&mut bench).await;
     assert!(quarantined.is_empty(), "{quarantined:?}");
     for (tenant, state) in &made {
         assert_eq!(loaded.states[tenant].digest(), state.digest());
@@ -167,7 +167,7 @@ async fn an_unreadable_row_is_named_wherever_it_lies(backend: Backend) {
         (format!("DELETE FROM state_row WHERE tenant = '{large}' AND kind = 'tenant'"), "no row of the tenant itself"),
     ] {
         raw.run(&change).await;
-        let LoadedTenants { loaded, quarantined } = loaded(&mut bench).await;
+        let LoadedTenants { loaded, quarantined, .. } = loaded(&mut bench).await;
         assert_eq!(quarantined.keys().collect::<Vec<_>>(), [&large], "{change}: {quarantined:?}");
         assert!(quarantined[&large].contains(reason), "{change}: {}", quarantined[&large]);
         assert!(made.iter().all(|(tenant, state)| loaded.states[tenant].digest() == state.digest()), "{change}");

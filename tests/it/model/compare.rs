@@ -103,7 +103,7 @@ pub fn gone(view: &View) -> BTreeMap<i64, Time> {
 /// Returns the user that each live user's external id finds.
 fn named(view: &View) -> BTreeMap<String, Option<i64>> {
     let directory = view.directory();
-    let names = directory.users().live().filter_map(|(_, profile)| profile.external_id.clone());
+    let names = directory.users().live().filter_map(|(_, profile)| profile.external_id().map(str::to_owned));
     let find = |name: &str| directory.find(&UserRef::External(name.into())).and_then(|ix| directory.profile(ix));
     names.map(|name| (name.clone(), find(&name).map(|profile| profile.id))).collect()
 }

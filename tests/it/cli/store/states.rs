@@ -101,9 +101,9 @@ const STATES: [State; 7] = [
 ];
 
 /// The newest migration's number.
-const NEWEST: usize = 19;
+const NEWEST: i64 = 20;
 /// How a message names a store of the migration before.
-const OLDER: &str = "(schema version 18)";
+const OLDER: &str = "(schema version 19)";
 
 /// Returns parts of the message with which a command is refused; `None` if it does its work.
 fn refusal(kind: Kind, state: State, backend: Backend) -> Option<&'static [&'static str]> {

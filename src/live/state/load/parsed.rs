@@ -5,7 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::domain::directory::Kind;
-use crate::domain::{ConversationId, Profile, Time};
+use crate::domain::{ConversationId, PackedProfile, Time};
 use crate::live::boards::StoredBoard;
 use crate::live::claim::{Claim, Take};
 use crate::live::directory::{Entity, Password};
@@ -45,6 +45,7 @@ pub struct ParsedRows {
     pub(super) tenants: Vec<TenantBody>,
     pub(super) entities: Vec<(Kind, i64, Entity)>,
     /// Boxed, since they are sorted before they are moved to where they belong.
+    #[expect(clippy::vec_box, reason = "see above")]
     pub(super) users: Vec<Box<ParsedUser>>,
     pub(super) conversations: Vec<(Uuid, ConversationBody)>,
     pub(super) claims: Vec<(ConversationId, Claim)>,
@@ -55,7 +56,7 @@ pub struct ParsedRows {
 #[derive(Debug)]
 pub(super) struct ParsedUser {
     pub id: i64,
-    pub profile: Arc<Profile>,
+    pub profile: Arc<PackedProfile>,
     pub password: Option<Arc<Password>>,
     pub person: Person,
     pub since: Since,
@@ -147,10 +148,10 @@ fn person_from(body: &UserBody) -> Person {
         ..Person::default()
     };
     for toggle in &body.toggles {
-        person.toggles[toggle.channel] = Register { value: toggle.on, at: toggle.at };
+        person.lanes.of_mut(toggle.channel).toggle = Register { value: toggle.on, at: toggle.at };
     }
     for floor in &body.floors {
-        person.floors[floor.channel] = StampBody::stamp(Some(floor.stamp));
+        person.lanes.of_mut(floor.channel).floor = StampBody::stamp(Some(floor.stamp));
     }
     for known in &body.sessions {
         let session = Session {
@@ -165,7 +166,7 @@ fn person_from(body: &UserBody) -> Person {
             of_desk: known.of_desk.unwrap_or(Session::is_desk(known.surface, known.opened)),
             ended_at: known.ended_at.unwrap_or(Time::NEVER),
         };
-        person.sessions.insert(known.session.clone(), session);
+        person.sessions.insert(&known.session, session);
     }
     person
 }

@@ -13,12 +13,12 @@ use parking_lot::Mutex;
 use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Weighter};
 
-use super::Directory;
-use super::count::bits::Bits;
-use super::count::fold::{Sums, fold, fold_changed, total};
-use super::count::index::Index;
-use super::selection::Selection;
+use super::Selection;
 use crate::domain::Filter;
+use crate::live::Directory;
+use crate::live::count::bits::Bits;
+use crate::live::count::fold::{Sums, fold, fold_changed, total};
+use crate::live::count::index::Index;
 
 /// Most bytes that the kept counts of a tenant take, for each of its users, and at least.
 const BYTES_PER_USER: usize = 64;
@@ -72,8 +72,11 @@ struct KeptCount {
     recount: Recount,
 }
 
-/// Returns the sums of the aggregate of a count, over all users of an index that a selection has.
-struct Recount(Box<dyn Fn(&Index, &Selection<Arc<Bits>>) -> Vec<u64> + Send + Sync>);
+/// Returns the sums of an aggregate over all users of an index that a selection has.
+type Counting = dyn Fn(&Index, &Selection<Arc<Bits>>) -> Vec<u64> + Send + Sync;
+
+/// Counts anew what a kept count is about.
+struct Recount(Box<Counting>);
 
 impl Recount {
     fn of<A: Sums>(zero: A) -> Self {
