@@ -159,15 +159,14 @@ impl App {
             tenant_reads,
             clock: clock.clone(),
             lifecycle: lifecycle.clone(),
-            metrics: metrics.clone(),
+            metrics,
             edge,
         });
-        let (stopping, engine_stopping) = (lifecycle.stopping(), lifecycle.engine_stopping());
+        let engine_stopping = lifecycle.engine_stopping();
         let (scheme, last_states) = (if tls.is_some() { "https" } else { "http" }, LastStates::default());
         lifecycle.spawn("engine", last_states.clone().keep(engine.run(engine_stopping.clone())));
         following.into_iter().for_each(|following| following.start(&lifecycle, engine_stopping));
         keep_leases(&lifecycle, leases, keeper, clock.clone());
-        lifecycle.spawn("metrics", telemetry::run_upkeep(metrics, clock.clone(), stopping.clone()));
         keep_credentials(&lifecycle, registry, &state);
         report(&lifecycle, &state);
         let sockets = serve(&lifecycle, config, state.clone());
@@ -291,11 +290,14 @@ fn keep_credentials(lifecycle: &Lifecycle, registry: Registry, state: &AppState)
     }
 }
 
-/// Starts what logs rejected events, and what checks one tenant's state after the other.
+/// Starts what folds samples into histograms, what logs rejected events, and what checks one tenant's state after the other.
 fn report(lifecycle: &Lifecycle, state: &AppState) {
+    let stopping = lifecycle.stopping().clone();
+    let upkeep = telemetry::run_upkeep(state.metrics().clone(), state.clock().clone(), stopping.clone());
+    lifecycle.spawn("metrics", upkeep);
     lifecycle.spawn("rejections", state.rejections().clone().log_all(lifecycle.engine_stopping().clone()));
     let (reader, newest) = (state.reader().clone(), state.newest_checks().clone());
-    let (clock, stopping) = (state.clock().clone(), lifecycle.stopping().clone());
+    let clock = state.clock().clone();
     let check = BackgroundCheck { reader, clock, lifecycle: lifecycle.clone(), newest };
     lifecycle.spawn("self-check", check.run(stopping));
 }

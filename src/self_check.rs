@@ -62,7 +62,7 @@ impl BackgroundCheck {
     async fn check(&self, tenant: TenantId) -> Duration {
         let Ok(Some(state)) = self.reader.state(tenant).await else { return Duration::ZERO };
         let (clock, stopping) = (self.clock.clone(), self.lifecycle.stopping().clone());
-        // Without a permit of the queue for long work: whoever waits there must not wait for this.
+        // Without a permit of the queue for long work: callers that wait there must not wait for this.
         let checking = self.lifecycle.spawn_blocking((), move || {
             let began = clock.monotonic();
             (check(state, &|| stopping.is_cancelled()), clock.monotonic().saturating_sub(began))
