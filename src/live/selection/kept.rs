@@ -224,8 +224,48 @@ mod tests {
     use crate::domain::settings::capacity::Sizes;
     use crate::domain::status::{Facts, Lane};
     use crate::domain::{Category, Channel, PerChannel, Status, TenantId};
-    use crate::live::count::index::{BLOCK_USERS, columns};
-    use crate::projection::{Available, Headcount, Occupancy};
+    use crate::live::count::fold::Aggregate;
+    use crate::live::count::index::{BLOCK_USERS, Plane, Span, columns};
+    use crate::live::count::words::{count, count_both, sum};
+
+    /// Counts the connected users.
+    #[derive(Clone, Debug, Default, PartialEq)]
+    struct Connected(u64);
+
+    impl Aggregate for Connected {
+        fn add(&mut self, span: &Span<'_>, mask: &[u64]) {
+            self.0 += count_both(mask, span.plane(Plane::Connected));
+        }
+    }
+
+    impl Sums for Connected {
+        fn sums(&mut self, mut each: impl FnMut(&mut u64)) {
+            each(&mut self.0);
+        }
+    }
+
+    /// Counts the selected users, and sums their slots on a channel.
+    #[derive(Clone, Debug, PartialEq)]
+    struct Slots(Channel, [u64; 3]);
+
+    impl Aggregate for Slots {
+        fn add(&mut self, span: &Span<'_>, mask: &[u64]) {
+            let Slots(channel, [users, current, max]) = self;
+            *users += count(mask);
+            *current += sum(mask, span.current(*channel));
+            *max += sum(mask, span.max(*channel));
+        }
+    }
+
+    impl Sums for Slots {
+        fn parameter(&self) -> u8 {
+            self.0 as u8
+        }
+
+        fn sums(&mut self, each: impl FnMut(&mut u64)) {
+            self.1.iter_mut().for_each(each);
+        }
+    }
 
     impl KeptCounts {
         /// Changes a sum of each kept count.
@@ -257,9 +297,9 @@ mod tests {
         fn is_equal<A: Sums + PartialEq>(kept: &KeptCounts, index: &Index, filter: &Filter, zero: A) -> bool {
             kept.count(index, filter, zero.clone()) == counted(index, &Selection::shared(&kept.directory, filter), zero)
         }
-        is_equal(kept, index, filter, (Headcount::default(), Occupancy::on(Channel::Chat)))
-            && is_equal(kept, index, filter, Available::on(Channel::Chat))
-            && is_equal(kept, index, filter, Available::on(Channel::Call))
+        is_equal(kept, index, filter, (Connected::default(), Slots(Channel::Chat, [0; 3])))
+            && is_equal(kept, index, filter, Slots(Channel::Chat, [0; 3]))
+            && is_equal(kept, index, filter, Slots(Channel::Call, [0; 3]))
     }
 
     fn some_index(users: u32) -> Index {
