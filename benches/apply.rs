@@ -1,4 +1,5 @@
-//! Benchmarks writing: one event, a published batch, changes of the directory, and the load of a checkpoint.
+//! Benchmarks writing: one event, a published batch, changes of the directory, the load of a checkpoint, and the check of a
+//! state.
 
 mod population;
 mod traffic;
@@ -12,6 +13,7 @@ use mimalloc::MiMalloc;
 use rollcall::domain::directory::{Document, UserPatch};
 use rollcall::domain::{EntityRef, Entry, EventBody, RoleGrant, TenantId};
 use rollcall::live::State;
+use rollcall::query::state::self_check::check;
 use uuid::Uuid;
 
 use population::person::GROUPS;
@@ -189,5 +191,24 @@ fn document(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, apply, publish, change, document, load);
+/// Measures the check of a tenant's state.
+fn self_check(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("self-check");
+    group.sample_size(10).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(3));
+    for users in sizes() {
+        let mut state = tenant(*users).state;
+        state.publish();
+        state.checkpoint();
+        let run = |state: State| {
+            let checked = check(state, &|| false).expect("it is not given up");
+            assert_eq!(checked.findings.texts(), &[] as &[String]);
+        };
+        group.bench_function(BenchmarkId::from_parameter(users), |b| {
+            b.iter_batched(|| state.clone(), run, BatchSize::PerIteration);
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, apply, publish, change, document, load, self_check);
 criterion_main!(benches);

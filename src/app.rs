@@ -1,17 +1,20 @@
 //! The composition root: builds the modules and connects them.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
+use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpSocket};
 
 use crate::auth::secret::Secret;
 use crate::auth::{Credentials, Passwords, exchange_log_ins};
 use crate::boot::{BootError, Booted, GivenTokens, boot};
 use crate::clock::Clock;
+use crate::domain::TenantId;
 use crate::engine::{self, EngineDeps, EngineHandles, Keeper, LeaseTable, Limits, Reader, Submitter};
 use crate::http::listener::handshake::Shaking;
 use crate::http::listener::{self, ListenerConfig};
@@ -20,7 +23,9 @@ use crate::http::{self, AppState, Edge, Handles};
 use crate::lifecycle::Lifecycle;
 use crate::limits::sockets::SocketLimits;
 use crate::limits::{Budget, Budgets, Handshakes, MemoryBudget, Sockets, TenantBudgets, TenantLimits, Throttle};
+use crate::live::State;
 use crate::registry::{Registry, TenantSettings};
+use crate::self_check::BackgroundCheck;
 use crate::store::{Location, Store, TenantReads};
 use crate::telemetry;
 
@@ -87,7 +92,26 @@ pub struct App {
     state: AppState,
     sockets: Sockets,
     lifecycle: Lifecycle,
+    last_states: LastStates,
     _lock: Option<File>,
+}
+
+/// The states of all tenants as the engine left them.
+#[derive(Clone, Default)]
+struct LastStates(Arc<Mutex<HashMap<TenantId, State>>>);
+
+impl LastStates {
+    /// Runs the engine and keeps the states that it leaves.
+    async fn keep<E>(self, engine: impl Future<Output = Result<HashMap<TenantId, State>, E>>) -> Result<(), E> {
+        *self.0.lock() = engine.await?;
+        Ok(())
+    }
+}
+
+/// The tenants in the memory of a service: their states and views. While it exists they are not freed.
+pub struct Remains {
+    _reader: Reader,
+    _states: LastStates,
 }
 
 impl App {
@@ -135,17 +159,16 @@ impl App {
             tenant_reads,
             clock: clock.clone(),
             lifecycle: lifecycle.clone(),
-            metrics: metrics.clone(),
+            metrics,
             edge,
         });
-        let (stopping, engine_stopping) = (lifecycle.stopping(), lifecycle.engine_stopping());
-        let scheme = if tls.is_some() { "https" } else { "http" };
-        lifecycle.spawn("engine", engine.run(engine_stopping.clone()));
+        let engine_stopping = lifecycle.engine_stopping();
+        let (scheme, last_states) = (if tls.is_some() { "https" } else { "http" }, LastStates::default());
+        lifecycle.spawn("engine", last_states.clone().keep(engine.run(engine_stopping.clone())));
         following.into_iter().for_each(|following| following.start(&lifecycle, engine_stopping));
         keep_leases(&lifecycle, leases, keeper, clock.clone());
-        lifecycle.spawn("metrics", telemetry::run_upkeep(metrics, clock.clone(), stopping.clone()));
         keep_credentials(&lifecycle, registry, &state);
-        lifecycle.spawn("rejections", state.rejections().clone().log_all(engine_stopping.clone()));
+        report(&lifecycle, &state);
         let sockets = serve(&lifecycle, config, state.clone());
         watch_certificate(&lifecycle, tls, clock);
         Ok(App {
@@ -160,6 +183,7 @@ impl App {
             state,
             sockets,
             lifecycle,
+            last_states,
             _lock: booted.lock,
         })
     }
@@ -211,6 +235,12 @@ impl App {
         self.state.drain().is_probed()
     }
 
+    /// Returns what holds the tenants in memory, for a process that ends after the stop: to free each of a million users would
+    /// take a second of it.
+    pub fn remains(&self) -> Remains {
+        Remains { _reader: self.reader.clone(), _states: self.last_states.clone() }
+    }
+
     /// Stops the service: accepts no more connections, answers requests under way, drains the queue and writes the last
     /// checkpoints. Returns `false` if a task had failed.
     pub async fn stop(self) -> bool {
@@ -258,6 +288,18 @@ fn keep_credentials(lifecycle: &Lifecycle, registry: Registry, state: &AppState)
     if let Some(table) = state.store().log_in_table(clock.new_id()) {
         lifecycle.spawn("log-ins", exchange_log_ins(throttle.clone(), table, clock.clone(), stopping.clone()));
     }
+}
+
+/// Starts what folds samples into histograms, what logs rejected events, and what checks one tenant's state after the other.
+fn report(lifecycle: &Lifecycle, state: &AppState) {
+    let stopping = lifecycle.stopping().clone();
+    let upkeep = telemetry::run_upkeep(state.metrics().clone(), state.clock().clone(), stopping.clone());
+    lifecycle.spawn("metrics", upkeep);
+    lifecycle.spawn("rejections", state.rejections().clone().log_all(lifecycle.engine_stopping().clone()));
+    let (reader, newest) = (state.reader().clone(), state.newest_checks().clone());
+    let clock = state.clock().clone();
+    let check = BackgroundCheck { reader, clock, lifecycle: lifecycle.clone(), newest };
+    lifecycle.spawn("self-check", check.run(stopping));
 }
 
 /// The interval at which the open connections are counted in the second half of a drain.

@@ -15,6 +15,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod lifecycle;
+pub mod self_check;
 pub mod telemetry;
 
 pub mod http;

@@ -100,6 +100,20 @@ impl Lifecycle {
         })
     }
 
+    /// Runs blocking work on the blocking pool while the service starts, at the full priority: nothing else runs yet, and
+    /// everybody waits for it. The permit is held until the work is done.
+    pub fn spawn_at_start<P: Send + 'static, T: Send + 'static>(
+        &self,
+        permit: P,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> JoinHandle<T> {
+        self.tasks.spawn_blocking(move || {
+            let done = work();
+            drop(permit);
+            done
+        })
+    }
+
     /// Runs CPU-bound work on the blocking pool, when it is the turn of `key`.
     ///
     /// [`Fault::TooMany`] or [`Fault::Unavailable`] if too much is waiting, [`Fault::Internal`] if the work panicked.

@@ -180,6 +180,13 @@ fn describe() {
         "rollcall_housekeeping_rows_total",
         "Rows deleted after their retention, and those of deleted tenants."
     );
+    describe_counter!("rollcall_self_checks_total", "Checks of the tenants' states in the background.");
+    describe_gauge!("rollcall_self_check_differences", "Differences in the newest checks; any is a bug.");
+    describe_gauge!(
+        "rollcall_self_check_oldest_timestamp_seconds",
+        Unit::Seconds,
+        "Time of the oldest of the newest checks, in seconds since 1970."
+    );
     describe_gauge!("rollcall_quarantined_tenants", "Tenants out of service.");
     describe_gauge!("rollcall_unsettled_tenants", "Tenants out of service: their entries are of another release.");
     describe_gauge!("rollcall_duties_held", "1 for each kind of work that this server does for all.");

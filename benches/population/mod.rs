@@ -10,7 +10,7 @@ use std::sync::Arc;
 pub use journal::Journal;
 pub use person::SyntheticUser;
 use rollcall::domain::directory::{Document, EntityPatch, MAX_ENTITIES};
-use rollcall::domain::{Category, Channel, ConversationId, EventBody, RoleGrant, UserRef};
+use rollcall::domain::{Category, Channel, ConversationId, EventBody, Quotas, RoleGrant, UserRef};
 
 /// The sizes of tenants to measure. Only the smallest if the benchmark runs as a test.
 pub fn sizes() -> &'static [u32] {
@@ -20,7 +20,19 @@ pub fn sizes() -> &'static [u32] {
 
 /// Makes a journal with `users` people in the directory, at their desks and in conversations.
 pub fn tenant(users: u32) -> Journal {
+    let mut journal = users_only(users);
+    for n in 0..users {
+        start_working(&mut journal, &SyntheticUser::new(n));
+    }
+    journal
+}
+
+/// Makes a journal with `users` people in the directory, of whom none was ever at a desk.
+pub fn users_only(users: u32) -> Journal {
     let mut journal = Journal::new();
+    // A million people hold two million conversations, beyond the default.
+    let limits = Quotas { slots: Some(10_000_000), ..Quotas::default() };
+    journal.append(EventBody::LimitsSet { limits });
     journal.append(EventBody::DirectoryUpserted { document: Arc::new(reference_data()), roles: RoleGrant::default() });
     let all: Vec<u32> = (0..users).collect();
     for some in all.chunks(MAX_ENTITIES) {
@@ -29,9 +41,6 @@ pub fn tenant(users: u32) -> Journal {
             document: Arc::new(Document { users, ..Document::default() }),
             roles: RoleGrant::default(),
         });
-    }
-    for n in all {
-        start_working(&mut journal, &SyntheticUser::new(n));
     }
     journal
 }

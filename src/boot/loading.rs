@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 
 use super::BootError;
 use crate::domain::TenantId;
@@ -14,11 +15,10 @@ use crate::engine::Loaded;
 use crate::engine::replay::{ReplayError, catch_up, decode};
 use crate::journal::{Head, Journal, JournalError};
 use crate::lifecycle::Lifecycle;
-use crate::live::State;
-use crate::store::{CheckpointReader, Store, StoreError, StoredCheckpoint};
+use crate::live::state::ParsedRows;
+use crate::live::{RowKey, State};
+use crate::store::{CheckpointMark, CheckpointReader, CheckpointReading, Page, PageRow, Part, Store, StoreError};
 
-/// Most checkpoints read at once.
-const RANGE_TENANTS: usize = 256;
 /// Most connections that read checkpoints.
 const READERS: usize = 4;
 
@@ -193,89 +193,167 @@ impl BootError {
 /// The work that the readers share.
 #[derive(Clone)]
 struct SharedWork {
-    store: Store,
     lifecycle: Lifecycle,
-    ranges: Arc<Mutex<VecDeque<Vec<TenantId>>>>,
-    /// Permits for decoding, one for each core: nothing else runs yet.
+    parts: Arc<Mutex<VecDeque<Part>>>,
+    /// The tenants whose rows are parsed.
+    wanted: Arc<HashSet<TenantId>>,
+    /// Permits for parsing and restoring, one for each core: nothing else runs yet.
     cores: Arc<Semaphore>,
 }
 
-/// Reads all checkpoints over a few connections, and decodes them at the same time.
+/// Rows of a page by tenant, or the reason why one of the tenant's cannot be read. A tenant may occur several times.
+type Parsed = Vec<(TenantId, Result<ParsedRows, String>)>;
+
+/// Loads all checkpoints over a few connections. If a page cannot be read, since its rows are damaged, the tenants are
+/// read one by one, so that only those with such rows fail.
 async fn load_checkpoints(store: &Store, ids: &[TenantId]) -> Result<Vec<Decoded>, BootError> {
+    match load_all(store, ids).await {
+        Err(BootError::Store(error)) if error.is_of_content() => load_singly(store, ids).await,
+        loaded => loaded,
+    }
+}
+
+/// Reads all checkpoints in pages, parses the pages at the same time, and restores the states at the end.
+async fn load_all(store: &Store, ids: &[TenantId]) -> Result<Vec<Decoded>, BootError> {
+    let CheckpointReading { marks, readers, parts } = store.read_checkpoints(ids, READERS).await?;
+    let marks: Vec<_> = marks.into_iter().filter(|mark| ids.binary_search(&mark.tenant).is_ok()).collect();
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let readers = store.checkpoint_readers(READERS.min(ids.len())).await?;
-    // Several ranges per reader, so that a reader with large tenants leaves the rest to the others.
-    let size = ids.len().div_ceil(4 * readers.len()).clamp(1, RANGE_TENANTS);
-    let ranges = ids.chunks(size).map(<[TenantId]>::to_vec).collect();
     let work = SharedWork {
-        store: store.clone(),
         lifecycle: Lifecycle::default(),
-        ranges: Arc::new(Mutex::new(ranges)),
+        parts: Arc::new(Mutex::new(parts.into())),
+        wanted: Arc::new(marks.iter().map(|mark| mark.tenant).collect()),
         cores: Arc::new(Semaphore::new(cores)),
     };
     let tasks: Vec<_> =
         readers.into_iter().map(|reader| work.lifecycle.spawn_tracked(work.clone().read(reader))).collect();
-    let mut decoded = Vec::new();
+    let mut rows: HashMap<TenantId, Result<ParsedRows, String>> = HashMap::with_capacity(marks.len());
     for task in tasks {
-        let read = task.await.map_err(|_| StoreError::Unreadable(String::from("checkpoints: reading panicked")))?;
-        decoded.extend(read?);
+        let parsed =
+            task.await.map_err(|_| StoreError::Unreadable(String::from("checkpoints: reading panicked")))??;
+        parsed.into_iter().for_each(|(tenant, found)| add(&mut rows, tenant, found));
     }
-    Ok(decoded)
+    work.restore(&marks, rows).await
+}
+
+/// Adds a part of a tenant's rows to the others.
+fn add(rows: &mut HashMap<TenantId, Result<ParsedRows, String>>, tenant: TenantId, found: Result<ParsedRows, String>) {
+    match (rows.entry(tenant).or_insert_with(|| Ok(ParsedRows::default())), found) {
+        (Ok(rows), Ok(found)) => rows.append(found),
+        (rows @ Ok(_), Err(reason)) => *rows = Err(reason),
+        // The first reason is as good as any other.
+        (Err(_), _) => {}
+    }
 }
 
 impl SharedWork {
-    async fn read(self, reader: CheckpointReader) -> Result<Vec<Decoded>, BootError> {
-        let mut reader = Some(reader);
-        let mut decoding = Vec::new();
-        while let Some(range) = self.next_range() {
-            for (tenant, loaded) in self.read_range(&mut reader, &range).await? {
-                // Waiting for a core bounds the rows in memory. The semaphore is never closed.
-                let Ok(core) = self.cores.clone().acquire_owned().await else { continue };
-                let work = move || match loaded {
-                    Ok(loaded) => decode(tenant, loaded).map_err(|error| error.to_string()),
-                    Err(error) => Err(error.to_string()),
-                };
-                decoding.push((tenant, self.lifecycle.spawn_blocking(core, work)));
+    /// Reads parts until none is left, and returns their rows.
+    async fn read(self, mut reader: CheckpointReader) -> Result<Parsed, BootError> {
+        let mut parsing = Vec::new();
+        while let Some(first) = self.next_part() {
+            let mut rest = Some(first);
+            while let Some(part) = rest.take() {
+                let (page, left) = reader.page(part).await?;
+                rest = left;
+                let wanted = self.wanted.clone();
+                parsing.push(self.spawn(move || parse(&page, &wanted)).await);
             }
         }
-        if let Some(reader) = reader {
-            reader.close().await?;
+        reader.close().await?;
+        let mut parsed = Vec::new();
+        for page in parsing {
+            parsed
+                .extend(page.await.map_err(|_| StoreError::Unreadable(String::from("checkpoints: parsing panicked")))?);
         }
-        let mut decoded = Vec::with_capacity(decoding.len());
-        for (tenant, state) in decoding {
-            let state = state.await.unwrap_or_else(|error| Err(format!("decoding its rows failed: {error}")));
+        Ok(parsed)
+    }
+
+    fn next_part(&self) -> Option<Part> {
+        self.parts.lock().pop_front()
+    }
+
+    /// Runs work on one of the cores, once one is free. Waiting for it bounds the pages in memory.
+    async fn spawn<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+        let core = self.cores.clone().acquire_owned().await;
+        // The semaphore is never closed.
+        self.lifecycle.spawn_at_start(core, work)
+    }
+
+    /// Restores the states of all checkpoints.
+    async fn restore(
+        &self,
+        marks: &[CheckpointMark],
+        mut rows: HashMap<TenantId, Result<ParsedRows, String>>,
+    ) -> Result<Vec<Decoded>, BootError> {
+        let mut restoring = Vec::with_capacity(marks.len());
+        for CheckpointMark { tenant, position, batch } in marks.iter().copied() {
+            let rows = rows.remove(&tenant).unwrap_or_else(|| Ok(ParsedRows::default()));
+            let restore = move || {
+                let mut state = State::restore(tenant, position, rows?).map_err(|error| error.to_string())?;
+                state.set_batch(batch);
+                Ok(state)
+            };
+            restoring.push((tenant, self.spawn(restore).await));
+        }
+        let mut decoded = Vec::with_capacity(restoring.len());
+        for (tenant, state) in restoring {
+            let state = state.await.unwrap_or_else(|error| Err(format!("restoring its state failed: {error}")));
             decoded.push((tenant, state));
         }
         Ok(decoded)
     }
+}
 
-    fn next_range(&self) -> Option<Vec<TenantId>> {
-        self.ranges.lock().pop_front()
+/// Parses the rows of the wanted tenants. Rows of others belong to no checkpoint.
+fn parse(page: &Page, wanted: &HashSet<TenantId>) -> Parsed {
+    let mut parsed: Parsed = Vec::new();
+    for PageRow { tenant, kind, key, body } in page.rows() {
+        if parsed.last().is_none_or(|(newest, _)| *newest != tenant) {
+            if !wanted.contains(&tenant) {
+                continue;
+            }
+            parsed.push((tenant, Ok(ParsedRows::default())));
+        }
+        let Some((_, rows)) = parsed.last_mut() else { continue };
+        let added = match (&mut *rows, RowKey::parse(kind, key)) {
+            (Ok(rows), Some(key)) => rows.add(key, body).map_err(|error| error.to_string()),
+            (Ok(_), None) => Err(StoreError::Unreadable(format!("row {kind} {key}")).to_string()),
+            (Err(_), _) => Ok(()),
+        };
+        if let Err(reason) = added {
+            *rows = Err(reason);
+        }
     }
+    parsed
+}
 
-    /// Reads a range at once, or tenant by tenant once this reader found something unreadable.
-    async fn read_range(
-        &self,
-        reader: &mut Option<CheckpointReader>,
-        range: &[TenantId],
-    ) -> Result<Vec<(TenantId, Result<StoredCheckpoint, StoreError>)>, BootError> {
-        let (Some(first), Some(last)) = (range.first(), range.last()) else { return Ok(Vec::new()) };
-        if let Some(reading) = reader.as_mut() {
-            match reading.read(*first, *last).await {
-                Ok(loaded) => return Ok(loaded),
-                // After an error the reader's transaction may be aborted.
-                Err(error) if error.is_of_content() => *reader = None,
-                Err(error) => return Err(error.into()),
+/// Loads the tenants one after the other.
+async fn load_singly(store: &Store, ids: &[TenantId]) -> Result<Vec<Decoded>, BootError> {
+    let (lifecycle, mut reader, mut decoded) = (Lifecycle::default(), None, Vec::new());
+    for tenant in ids.iter().copied() {
+        let mut reading = match reader.take() {
+            Some(reading) => reading,
+            None => store.checkpoint_reader().await?,
+        };
+        match reading.read(tenant, tenant).await {
+            Ok(found) => {
+                reader = Some(reading);
+                for (tenant, stored) in found {
+                    let work = move || {
+                        stored
+                            .map_err(|error| error.to_string())
+                            .and_then(|stored| decode(tenant, stored).map_err(|error| error.to_string()))
+                    };
+                    let state = lifecycle.spawn_at_start((), work).await;
+                    decoded.push((tenant, state.unwrap_or_else(|error| Err(format!("its rows: {error}")))));
+                }
             }
+            // The reader's transaction may be aborted.
+            Err(error) if error.is_of_content() => decoded.push((tenant, Err(error.to_string()))),
+            Err(error) => return Err(error.into()),
         }
-        let mut found = Vec::new();
-        for tenant in range {
-            match self.store.load_checkpoint(*tenant).await {
-                Ok(loaded) => found.extend(loaded.map(|loaded| (*tenant, Ok(loaded)))),
-                Err(error) if error.is_of_content() => found.push((*tenant, Err(error))),
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(found)
     }
+    if let Some(reader) = reader {
+        reader.close().await?;
+    }
+    Ok(decoded)
 }

@@ -157,7 +157,11 @@ pub async fn until_stopped(app: App, mut signals: Signals, drain: Option<Duratio
         }
         () = app.lifecycle().stopping().cancelled() => {}
     }
-    if app.stop().await { Ok(()) } else { Err(Failure::other("a task failed; see the log")) }
+    let remains = app.remains();
+    let is_in_order = app.stop().await;
+    // The process ends now, and its memory with it.
+    std::mem::forget(remains);
+    if is_in_order { Ok(()) } else { Err(Failure::other("a task failed; see the log")) }
 }
 
 /// Drains the service, until it is done, a second signal arrives or a task fails.

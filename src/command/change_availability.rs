@@ -50,7 +50,7 @@ pub async fn change_availability<P: ChangesAvailability>(
     context
         .decide(|snapshot| {
             let profile = snapshot.view.directory().profile_of(&subject);
-            let conf = profile.ok_or(Fault::NotFound("user"))?.channels.per_channel();
+            let conf = profile.ok_or(Fault::NotFound("user"))?.channels().per_channel();
             match change.channels.iter().find(|(channel, on)| *on && !conf[*channel].enabled) {
                 Some((channel, _)) => Err(ChangeError::NotEnabled(*channel)),
                 None => Ok(()),

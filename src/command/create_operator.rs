@@ -6,7 +6,7 @@ use super::Context;
 use super::upsert_directory::upsert;
 use crate::auth::{NewPassword, OperatorsWrite};
 use crate::domain::directory::{Document, UserPatch};
-use crate::domain::{EntityRef, Fault, Profile, Roles, UserRef};
+use crate::domain::{EntityRef, Fault, PackedProfile, Roles, UserRef};
 
 /// Creates an operator, with a password if one is given. Returns the position of the view that has it, and its profile.
 ///
@@ -16,7 +16,7 @@ pub async fn create_operator(
     context: Context<'_, OperatorsWrite>,
     mut user: UserPatch,
     password: Option<NewPassword>,
-) -> Result<(u64, Arc<Profile>), Fault> {
+) -> Result<(u64, Arc<PackedProfile>), Fault> {
     // A new GUID, by which this operator is found again among others that are created at the same time.
     let guid = context.clock.new_id();
     user.guid = Some(guid);

@@ -6,7 +6,7 @@ use super::Context;
 use super::upsert_directory::upsert;
 use crate::auth::{NewPassword, OperatorsWrite};
 use crate::domain::directory::{Document, UserPatch};
-use crate::domain::{EntityRef, Fault, Profile, UserRef};
+use crate::domain::{EntityRef, Fault, PackedProfile, UserRef};
 use crate::engine::Snapshot;
 
 /// Changes an operator and, if one is given, the password. Returns the position of the view in which that is in effect,
@@ -20,7 +20,7 @@ pub async fn update_operator(
     operator: EntityRef,
     mut user: UserPatch,
     password: Option<NewPassword>,
-) -> Result<(u64, Arc<Profile>), Fault> {
+) -> Result<(u64, Arc<PackedProfile>), Fault> {
     let subject = UserRef::Entity(operator);
     let unknown = Fault::NotFound("operator");
     let find = |snapshot: &Snapshot| snapshot.view.directory().profile_of(&subject).cloned();

@@ -40,7 +40,7 @@ impl Dimension {
 }
 
 /// One value of a dimension, as a caller names it. An unknown value matches no user; it is not an error.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Value {
     /// By integer id or GUID.
     Entity(EntityRef),
@@ -49,7 +49,7 @@ pub enum Value {
 }
 
 /// A text member of a user that can be searched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TextField {
     /// Name; `*` matches any characters, case-insensitive.
     Name,
@@ -60,7 +60,7 @@ pub enum TextField {
 }
 
 /// One restriction of a [`Filter`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Clause {
     /// The user has at least one of the values.
     Any(Dimension, Vec<Value>),
@@ -92,7 +92,7 @@ impl Clause {
 }
 
 /// A conjunction of clauses that selects users of one tenant. Without clauses it selects all of them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Filter {
     clauses: Vec<Clause>,
 }

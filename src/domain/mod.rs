@@ -25,7 +25,7 @@ pub use fault::Fault;
 pub use filter::Filter;
 pub use ids::{EntityRef, TenantId, UserRef};
 pub use presence::Category;
-pub use profile::Profile;
+pub use profile::{PackedProfile, Profile};
 pub use role::{Role, RoleGrant, Roles};
 pub use scope::{Scope, Scopes};
 pub use settings::Settings;

@@ -1,7 +1,11 @@
 //! A user's record in the directory. Its JSON form is the one that `GET /v1/directory` returns and `PUT` accepts.
 
+mod packed;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+pub use packed::{Ids, PackedProfile};
 
 use super::channel::PerChannel;
 use super::role::Roles;
@@ -90,8 +94,8 @@ pub struct PublicProfile {
     pub country: Option<String>,
 }
 
-/// A user in the directory. References to other entities are integer ids, except routing groups, which are GUIDs; each
-/// list is ascending and without duplicates.
+/// A user in the directory, as documents and rows have it; the state keeps a [`PackedProfile`]. References to other
+/// entities are integer ids, except routing groups, which are GUIDs; each list is ascending and without duplicates.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
     /// Integer id. That of a deleted user is not assigned again while the user is remembered.

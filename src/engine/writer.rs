@@ -30,6 +30,7 @@ use crate::domain::event::Rejection;
 use crate::domain::{Entry, Event, EventBody, Fault, Outcome, TenantId, UserRef};
 use crate::journal::{Draft, JournalError};
 use crate::lifecycle::Lifecycle;
+use crate::live::State;
 use crate::store::{HeartbeatTable, Store};
 
 /// The most leases ended in one turn.
@@ -142,8 +143,9 @@ impl Engine {
         }
     }
 
-    /// Runs until `stopping` is cancelled, then appends what is still queued, writes the last checkpoints and ends.
-    pub async fn run(mut self, stopping: CancellationToken) -> Result<(), Infallible> {
+    /// Runs until `stopping` is cancelled, then appends what is still queued, writes the last checkpoints and ends. Returns
+    /// the states of all tenants.
+    pub async fn run(mut self, stopping: CancellationToken) -> Result<HashMap<TenantId, State>, Infallible> {
         self.tenants.open_leases(stored_ages(self.heartbeats.take(), &self.clock).await);
         // The states were loaded just now. The row is written before anything is served, or no server would wait for us.
         let loaded = self.clock.monotonic();
@@ -189,7 +191,7 @@ impl Engine {
         }
         self.checkpoints.finish(&mut self.tenants.states, is_last).await;
         self.health.set_running(false);
-        Ok(())
+        Ok(self.tenants.states)
     }
 
     /// Applies what other servers appended before they ended: the last checkpoints are to be at the heads.

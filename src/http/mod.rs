@@ -144,7 +144,8 @@ fn vonage() -> OpenApiRouter<AppState> {
 /// The native API, without desks.
 fn native() -> OpenApiRouter<AppState> {
     use native::{Administration, Counted, Description, LogIns, Wallboards, Webhooks};
-    use native::{breakdown, directory, events, keys, limits, log_ins, settings, state, tenants, wallboards, webhooks};
+    use native::{breakdown, directory, events, keys, limits, log_ins, self_check, settings, state, tenants};
+    use native::{wallboards, webhooks};
     let tenant = OpenApiRouter::new()
         .routes(routes!(events::post_events))
         .routes(routes!(directory::put_directory, directory::get_directory))
@@ -162,6 +163,8 @@ fn native() -> OpenApiRouter<AppState> {
         .routes(routes!(settings::get_tenant, settings::set_settings, tenants::delete_tenant))
         .routes(routes!(limits::get_limits, limits::put_limits))
         .routes(routes!(state::get_tenant_state))
+        .routes(routes!(self_check::check_tenant))
+        .routes(routes!(self_check::get_self_checks))
         .routes(routes!(keys::create_key, keys::list_keys))
         .routes(routes!(keys::revoke_key));
     describe(Description::openapi(), &[BEARER, API_KEY], tenant)

@@ -24,6 +24,7 @@ use crate::lifecycle::Lifecycle;
 use crate::limits::throttle::network;
 use crate::limits::{Budget, Budgets, ByteBudget, MemoryBudget, Owner, TenantBudgets, Throttle, TurnKey};
 use crate::query::logged_in;
+use crate::query::state::newest::NewestChecks;
 use crate::registry::TenantSettings;
 use crate::store::{Store, TenantReads};
 
@@ -60,6 +61,7 @@ struct Inner {
     answers: Option<ByteBudget>,
     rejections: Rejections,
     drain: Drain,
+    newest_checks: NewestChecks,
 }
 
 /// The handles of the other modules.
@@ -108,6 +110,7 @@ impl AppState {
             bodies: budget(Budget::Bodies, edge.memory.bodies),
             answers: budget(Budget::Answers, edge.memory.answers),
             rejections: Rejections::new(&handles.clock),
+            newest_checks: NewestChecks::new(handles.clock.now()),
             drain: Drain::new(handles.clock.clone(), handles.lifecycle.stopping().clone()),
             handles,
         }))
@@ -332,6 +335,11 @@ impl AppState {
     /// The drain before the service stops.
     pub fn drain(&self) -> &Drain {
         &self.0.drain
+    }
+
+    /// The newest results of the background check.
+    pub fn newest_checks(&self) -> &NewestChecks {
+        &self.0.newest_checks
     }
 
     /// Hashes and verifies passwords.

@@ -4,6 +4,8 @@
 use crate::domain::settings::limits::USERS_PER_CONVERSATION;
 use crate::domain::{Channel, Time};
 
+use super::tight;
+
 /// A point in the order of events: by event time, and at equal times by position in the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Stamp {
@@ -78,7 +80,7 @@ impl Claim {
         let Err(at) = self.takers.binary_search_by_key(&take.user, |(user, _)| *user) else {
             return TakerChange::default();
         };
-        self.takers.insert(at, (take.user, take.stamp.seq));
+        tight::insert(&mut self.takers, at, (take.user, take.stamp.seq));
         // The lowest ids are kept, rather than the first takers, since which ones take first depends on the order of
         // arrival.
         let is_over = self.takers.len() > USERS_PER_CONVERSATION;
@@ -109,7 +111,7 @@ impl Claim {
             None => &mut self.released,
             Some(user) => {
                 let at = self.released_by.binary_search_by_key(&user, |(user, _)| *user).unwrap_or_else(|at| {
-                    self.released_by.insert(at, (user, Stamp::NEVER));
+                    tight::insert(&mut self.released_by, at, (user, Stamp::NEVER));
                     at
                 });
                 &mut self.released_by[at].1
@@ -143,6 +145,11 @@ impl Claim {
         if let Some(take) = self.take.as_mut().filter(|take| take.user == user && take.stamp.seq < created) {
             take.user = 0;
         }
+    }
+
+    /// Bytes that the lists occupy on the heap.
+    pub fn heap_bytes(&self) -> usize {
+        tight::heap_bytes(&self.released_by) + tight::heap_bytes(&self.takers)
     }
 
     /// The newest event time of the stored take and releases. Older than [`Claim::newest`] if that came from a take or

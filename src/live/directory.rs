@@ -6,6 +6,7 @@
 mod definitions;
 mod members;
 mod patch;
+mod restore;
 mod table;
 mod upsert;
 mod users;
@@ -25,7 +26,7 @@ use crate::domain::filter::{Dimension, Value};
 use crate::domain::ids::{EntityRef, TenantId, UserRef};
 use crate::domain::presence::DefinitionCategory;
 use crate::domain::role::Role;
-use crate::domain::{Profile, Time, text};
+use crate::domain::{PackedProfile, Time, text};
 
 /// One entity of reference data, as it is stored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -121,7 +122,7 @@ impl Directory {
     }
 
     /// The profile of a user that is not deleted.
-    pub fn profile(&self, ix: u32) -> Option<&Arc<Profile>> {
+    pub fn profile(&self, ix: u32) -> Option<&Arc<PackedProfile>> {
         self.users.account(ix).filter(|account| account.deleted.is_none()).map(|account| &account.profile)
     }
 
@@ -131,7 +132,7 @@ impl Directory {
     }
 
     /// The profile of a user that is not deleted, by a reference in any form.
-    pub fn profile_of(&self, user: &UserRef) -> Option<&Arc<Profile>> {
+    pub fn profile_of(&self, user: &UserRef) -> Option<&Arc<PackedProfile>> {
         self.profile(self.find(user)?)
     }
 
@@ -148,18 +149,6 @@ impl Directory {
     /// Restores an entity from a checkpoint.
     pub fn restore_entity(&mut self, kind: Kind, entity: Entity) {
         self.tables[kind as usize].put(Arc::new(entity));
-    }
-
-    /// Restores a user from a checkpoint and returns the dense index. Entities that the profile refers to must be
-    /// restored first.
-    pub fn restore_user(&mut self, profile: Profile, deleted: Option<Time>) -> u32 {
-        let profile = Arc::new(profile);
-        let Some(deleted) = deleted else {
-            let ix = self.users.insert(profile);
-            self.join(ix);
-            return ix;
-        };
-        self.users.insert_deleted(profile, deleted)
     }
 
     /// Sets a user's password; `None` removes it.
@@ -202,17 +191,10 @@ impl Directory {
         tables.sum::<usize>() + self.users.copied_since(&before.users) + self.members.copied_since(&before.members)
     }
 
-    fn join(&mut self, ix: u32) {
-        if let Some(account) = self.users.account(ix) {
-            let profile = account.profile.clone();
-            self.change_memberships(ix, None, Some(&profile));
-        }
-    }
-
     /// Moves a user from the sets of one profile to those of another. Sets common to both are not touched, so that they
     /// stay shared with clones.
-    fn change_memberships(&mut self, ix: u32, before: Option<&Profile>, after: Option<&Profile>) {
-        let rows = |profile: Option<&Profile>| {
+    fn change_memberships(&mut self, ix: u32, before: Option<&PackedProfile>, after: Option<&PackedProfile>) {
+        let rows = |profile: Option<&PackedProfile>| {
             let mut rows = profile.map(|profile| self.rows_of(profile)).unwrap_or_default();
             rows.sort_unstable();
             rows
@@ -225,7 +207,7 @@ impl Directory {
             self.members.of_mut(dimension, row).insert(ix);
         }
         for role in Role::ALL {
-            let has = |profile: Option<&Profile>| profile.is_some_and(|profile| profile.roles.contains(role));
+            let has = |profile: Option<&PackedProfile>| profile.is_some_and(|profile| profile.roles.contains(role));
             match (has(before), has(after)) {
                 (true, false) => self.members.role_mut(role).remove(ix),
                 (false, true) => self.members.role_mut(role).insert(ix),
@@ -235,27 +217,19 @@ impl Directory {
     }
 
     /// All rows that the profile is a member of.
-    fn rows_of(&self, profile: &Profile) -> Vec<(Dimension, u32)> {
+    fn rows_of(&self, profile: &PackedProfile) -> Vec<(Dimension, u32)> {
         let rows = |dimension| self.rows_in(profile, dimension).into_iter().map(move |row| (dimension, row));
         Dimension::ALL.into_iter().flat_map(rows).collect()
     }
 
     /// The rows of a dimension's table that the profile is a member of, each once. The primary group counts like the
     /// other groups.
-    pub fn rows_in(&self, profile: &Profile, dimension: Dimension) -> Vec<u32> {
+    pub fn rows_in(&self, profile: &PackedProfile, dimension: Dimension) -> Vec<u32> {
         let table = self.table(kind_of(dimension));
-        let ids = match dimension {
-            Dimension::Group => &profile.groups,
-            Dimension::Skill => &profile.skills,
-            Dimension::Project => &profile.projects,
-            Dimension::Queue => &profile.queues,
-            Dimension::Campaign => &profile.campaigns,
-            Dimension::RoutingGroup => {
-                return profile.routing_groups.iter().filter_map(|guid| table.by_guid(*guid)).collect();
-            }
+        let Some(ids) = restore::ids_in(profile, dimension) else {
+            return profile.routing_groups().filter_map(|guid| table.by_guid(guid)).collect();
         };
-        let primary = profile.primary_group.filter(|id| dimension == Dimension::Group && !ids.contains(id));
-        ids.iter().chain(&primary).filter_map(|id| table.by_id(*id)).collect()
+        ids.filter_map(|id| table.by_id(id)).collect()
     }
 }
 
@@ -275,4 +249,16 @@ pub const fn kind_of(dimension: Dimension) -> Kind {
 pub fn folded(name: &str) -> String {
     // Bounds the work for long texts given in a filter.
     name.trim().chars().take(text::NAME_MAX).flat_map(char::to_lowercase).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Directory {
+        /// The sets, to be damaged.
+        pub(crate) fn members_mut(&mut self) -> &mut Members {
+            &mut self.members
+        }
+    }
 }

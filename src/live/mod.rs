@@ -1,6 +1,6 @@
 //! The state of each tenant, derived by applying its journal, and the immutable views that readers query.
 //!
-//! Pure and synchronous: no clock, no I/O, no lock. The same entries always give the same state and the same outcomes.
+//! Pure and synchronous: no clock, no I/O, and no lock that a reader waits for. The same entries always give the same state and the same outcomes.
 
 pub mod boards;
 pub mod claim;
@@ -15,6 +15,7 @@ pub mod selection;
 pub mod since;
 pub mod state;
 pub mod stored;
+mod tight;
 pub mod view;
 
 pub use count::fold::{Aggregate, fold};

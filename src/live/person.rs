@@ -1,15 +1,20 @@
 //! The live state of one user: presence, channel switches, sessions and conversations held, each with its time.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod held;
+mod lanes;
+mod sessions;
 
+use crate::domain::PackedProfile;
 use crate::domain::event::Surface;
-use crate::domain::profile::Profile;
 use crate::domain::settings::capacity::Sizes;
-use crate::domain::status::{Facts, Lane};
-use crate::domain::{Category, Channel, ConversationId, PerChannel, Time};
+use crate::domain::status::{self, Facts};
+use crate::domain::{Category, Channel, PerChannel, Time};
 
-use super::claim::Stamp;
 use super::persistent::steps;
+
+pub use held::Held;
+pub use lanes::{Lane, Lanes};
+pub use sessions::Sessions;
 
 /// A value with the time at which it was set; the newest wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,13 +105,10 @@ impl Session {
 pub struct Person {
     /// Presence that the user chose.
     pub presence: Register<Presence>,
-    /// Per channel, true if the user has it switched on.
-    pub toggles: PerChannel<Register<bool>>,
-    /// Per channel, the stamp of the newest `slots.synced`. Takes before it do not hold; those it named were renewed by
-    /// it.
-    pub floors: PerChannel<Stamp>,
+    /// Per channel, the switch and the floor.
+    pub lanes: Lanes,
     /// Sessions by id: open ones, and ended ones that are still remembered.
-    pub sessions: BTreeMap<Box<str>, Session>,
+    pub sessions: Sessions,
     /// Time at which all sessions were last closed at once.
     pub closed_all: Time,
     /// The newest time at which a session of a desk opened or ended, whatever the order in which the events arrived. An
@@ -120,7 +122,7 @@ pub struct Person {
     /// open conversation that was pushed to the user before.
     pub handled: u64,
     /// Conversations held now, per channel. Derived from the claims.
-    pub held: PerChannel<BTreeSet<ConversationId>>,
+    pub held: Held,
     /// Recorded time of the user's deletion.
     pub deleted: Option<Time>,
     /// Journal position of the entry that created the user; 0 if unknown. Takes and releases by the same id at earlier
@@ -134,15 +136,14 @@ impl Default for Person {
     fn default() -> Self {
         Person {
             presence: Register::initial(Presence::default()),
-            toggles: PerChannel([Register::initial(true); 4]),
-            floors: PerChannel([Stamp::NEVER; 4]),
-            sessions: BTreeMap::new(),
+            lanes: Lanes::default(),
+            sessions: Sessions::default(),
             closed_all: Time::NEVER,
             desk_at: Time::NEVER,
             ever_logged_in: false,
             logged_in: Time::NEVER,
             handled: 0,
-            held: PerChannel::default(),
+            held: Held::default(),
             deleted: None,
             created: None,
             sessions_floor: Time::NEVER,
@@ -153,7 +154,7 @@ impl Default for Person {
 impl Person {
     /// Returns true if at least one desk session is open. Sessions of the administration do not count.
     pub fn is_connected(&self) -> bool {
-        self.sessions.values().any(|session| session.open && session.surface == Surface::Desk)
+        self.sessions.iter().any(|(_, session)| session.open && session.surface == Surface::Desk)
     }
 
     /// Takes note of a beginning of a desk's session, which may have come late. Returns false if the session is unknown.
@@ -176,37 +177,35 @@ impl Person {
     /// The number of open sessions that are sockets, or that are not, without the session `name`.
     pub fn open_beside(&self, name: &str, socket: bool) -> usize {
         let is_counted = |known: &str, session: &Session| session.open && session.socket == socket && known != name;
-        steps::count(self.sessions.len());
+        steps::count(self.sessions.size());
         self.sessions.iter().filter(|(known, session)| is_counted(known, session)).count()
     }
 
-    /// The number of conversations held, over all channels.
-    pub fn held_in_all(&self) -> usize {
-        self.held.0.iter().map(BTreeSet::len).sum()
+    /// Bytes that the person occupies on the heap, without the conversations held.
+    pub fn heap_bytes(&self) -> usize {
+        self.sessions.heap_bytes() + self.lanes.heap_bytes()
     }
 
     /// The newest event time of anything stored here. The state's floor rises to it when the user is dropped.
     pub fn newest(&self) -> Time {
-        let toggles = self.toggles.0.iter().map(|toggle| toggle.at);
-        let floors = self.floors.0.iter().map(|floor| floor.time);
         let times = [self.presence.at, self.closed_all, self.desk_at, self.logged_in, self.sessions_floor];
-        toggles.chain(floors).chain(times).max().unwrap_or(Time::NEVER)
+        times.into_iter().fold(self.lanes.newest(), Time::max)
     }
 
     /// Collects the facts from which statuses are derived. `sizes` are the tenant's.
-    pub fn facts(&self, profile: &Profile, sizes: Sizes) -> Facts {
-        let conf = profile.channels.per_channel();
+    pub fn facts(&self, profile: &PackedProfile, sizes: Sizes) -> Facts {
+        let conf = profile.channels().per_channel();
         Facts {
             connected: self.is_connected(),
             presence: self.presence.value.category,
             routable: self.presence.value.routable,
             chat_and_call: profile.chat_and_call,
             sizes: profile.capacity.or(sizes),
-            lanes: PerChannel::from_fn(|channel: Channel| Lane {
+            lanes: PerChannel::from_fn(|channel: Channel| status::Lane {
                 enabled: conf[channel].enabled,
-                toggle: self.toggles[channel].value,
+                toggle: self.lanes.of(channel).toggle.value,
                 // At most the quota of slots per user, 4,000.
-                current: self.held[channel].len() as u32,
+                current: self.held.count(channel) as u32,
                 max: conf[channel].max_slots,
             }),
         }

@@ -4,10 +4,12 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::person::{Person, Presence};
+use super::person::Person;
+#[cfg(doc)]
+use super::person::Presence;
 use crate::domain::channel::ReferenceChannel;
 use crate::domain::status::{Facts, Liveness};
-use crate::domain::{AgentActivity, Channel, Profile, Reason, Time};
+use crate::domain::{AgentActivity, Category, Channel, PackedProfile, Reason, Time};
 
 /// A value of a user whose last change is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,23 +79,30 @@ impl Tracked {
 /// The tracked values of one user, as of the newest entry. Derived from the rest of the state, and not stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Values {
-    connected: bool,
-    presence: Option<Presence>,
+    /// The definition chosen, by integer id; 0, which no definition has, if there is none.
+    definition: i64,
+    /// At most the quota of slots per user, 1,000.
+    workload: [u16; Liveness::ALL.len()],
     reasons: [Reason; Channel::ALL.len()],
-    workload: [u32; Liveness::ALL.len()],
     activities: [Option<AgentActivity>; ReferenceChannel::ALL.len()],
+    /// The category chosen; `None` while no desk is connected.
+    category: Option<Category>,
+    /// See [`Presence::routable`]; false while no desk is connected.
+    routable: bool,
 }
 
 impl Values {
     /// Derives the values of a person with this profile.
-    pub fn of(person: &Person, profile: &Profile) -> Self {
+    pub fn of(person: &Person, profile: &PackedProfile) -> Self {
         // No tracked value depends on the sizes of interactions, so that those of the tenant are left out.
         let facts = person.facts(profile, profile.capacity);
         let is_logged_in = facts.connected && facts.is_agent();
         let reasons = Channel::ALL.map(|channel| facts.reason(channel));
+        let presence = facts.connected.then_some(person.presence.value);
         Values {
-            connected: facts.connected,
-            presence: facts.connected.then_some(person.presence.value),
+            definition: presence.and_then(|presence| presence.definition).unwrap_or(0),
+            category: presence.map(|presence| presence.category),
+            routable: presence.is_some_and(|presence| presence.routable),
             reasons,
             workload: Liveness::ALL.map(|liveness| held(&facts, liveness)),
             activities: ReferenceChannel::ALL.map(|reference| {
@@ -109,8 +118,10 @@ impl Values {
     /// Returns true if the tracked value is the same in both.
     fn agree(&self, other: &Self, tracked: Tracked) -> bool {
         match tracked {
-            Tracked::Connected => self.connected == other.connected,
-            Tracked::Presence => self.presence == other.presence,
+            Tracked::Connected => self.category.is_some() == other.category.is_some(),
+            Tracked::Presence => {
+                (self.category, self.definition, self.routable) == (other.category, other.definition, other.routable)
+            }
             Tracked::Reason(channel) => self.reasons[channel as usize] == other.reasons[channel as usize],
             Tracked::Workload(liveness) => self.workload[liveness as usize] == other.workload[liveness as usize],
             Tracked::Activity(reference) => self.activities[reference as usize] == other.activities[reference as usize],
@@ -119,20 +130,52 @@ impl Values {
 }
 
 /// The number of conversations of a liveness.
-fn held(facts: &Facts, liveness: Liveness) -> u32 {
-    liveness.channels().iter().map(|channel| facts.lanes[*channel].current).sum()
+fn held(facts: &Facts, liveness: Liveness) -> u16 {
+    let all: u32 = liveness.channels().iter().map(|channel| facts.lanes[*channel].current).sum();
+    u16::try_from(all).unwrap_or(u16::MAX)
 }
 
 /// The recorded times at which the tracked values of one user last changed; [`Time::NEVER`] where it is not known.
 ///
 /// Equal times take 16 bytes, as those of most users are: of a user who never connected, or whose state is older than
-/// this record.
+/// this record. Other users have two to four different times.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Since {
     /// All values changed last at this time.
     Same(Time),
-    /// The time of each value, in the order of [`Tracked::ALL`]; not all equal.
-    Each(Arc<[Time; Tracked::ALL.len()]>),
+    /// The times are not all equal.
+    Differing(Differing),
+}
+
+/// The times of the values, each different time once.
+///
+/// The first number has four bits for each value, in the order of [`Tracked::ALL`] from the lowest: the place of its time
+/// among the other numbers, which are the times in microseconds. One allocation with all of it, since there is one for
+/// every user who was ever connected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Differing(Arc<[i64]>);
+
+impl Differing {
+    /// Bits for a place. There are at most 13 different times, and 13 places of four bits in the number.
+    const BITS: usize = 4;
+
+    fn of(times: &[Time; Tracked::ALL.len()]) -> Self {
+        let mut numbers = vec![0];
+        for (n, time) in times.iter().enumerate() {
+            let known = numbers[1..].iter().position(|known| *known == time.micros());
+            let place = known.unwrap_or_else(|| {
+                numbers.push(time.micros());
+                numbers.len() - 2
+            });
+            numbers[0] |= (place as i64) << (n * Self::BITS);
+        }
+        Differing(numbers.into())
+    }
+
+    fn get(&self, n: usize) -> Time {
+        let place = self.0[0] >> (n * Self::BITS) & ((1 << Self::BITS) - 1);
+        Time::from_micros(self.0[1 + place as usize])
+    }
 }
 
 /// The times as a checkpoint's row has them, by the names of the values. A value that is left out has the time of
@@ -150,13 +193,17 @@ impl Since {
     pub const UNKNOWN: Since = Since::Same(Time::NEVER);
 
     fn from_times(times: [Time; Tracked::ALL.len()]) -> Self {
-        if times.iter().all(|time| *time == times[0]) { Since::Same(times[0]) } else { Since::Each(Arc::new(times)) }
+        if times.iter().all(|time| *time == times[0]) {
+            Since::Same(times[0])
+        } else {
+            Since::Differing(Differing::of(&times))
+        }
     }
 
     fn times(&self) -> [Time; Tracked::ALL.len()] {
         match self {
             Since::Same(time) => [*time; Tracked::ALL.len()],
-            Since::Each(times) => **times,
+            Since::Differing(times) => std::array::from_fn(|n| times.get(n)),
         }
     }
 
@@ -164,7 +211,7 @@ impl Since {
     pub fn get(&self, tracked: Tracked) -> Option<Time> {
         let time = match self {
             Since::Same(time) => *time,
-            Since::Each(times) => times[tracked.place()],
+            Since::Differing(times) => times.get(tracked.place()),
         };
         Some(time).filter(|time| *time != Time::NEVER)
     }
@@ -176,6 +223,15 @@ impl Since {
             times[tracked.place()] = recorded;
         }
         *self = Since::from_times(times);
+    }
+
+    /// Bytes that the times occupy on the heap.
+    pub fn heap_bytes(&self) -> usize {
+        match self {
+            Since::Same(_) => 0,
+            // 16 bytes are the two reference counters.
+            Since::Differing(times) => size_of_val(&*times.0) + 16,
+        }
     }
 
     /// Converts the times to their stored form.
@@ -240,6 +296,22 @@ mod tests {
     }
 
     #[test]
+    fn each_value_keeps_its_time() {
+        let all: [Time; Tracked::ALL.len()] = std::array::from_fn(|n| at(n as i64 % 5));
+        let apart: [Time; Tracked::ALL.len()] =
+            std::array::from_fn(|n| if n == 4 { Time::NEVER } else { at(n as i64) });
+        for times in [all, apart] {
+            let since = Since::from_times(times);
+            assert_eq!(since.times(), times);
+            for tracked in Tracked::ALL {
+                let expected = Some(times[tracked.place()]).filter(|time| *time != Time::NEVER);
+                assert_eq!(since.get(tracked), expected, "{tracked:?}");
+            }
+        }
+        assert!(Since::from_times(all).heap_bytes() <= 64 && Since::from_times(apart).heap_bytes() <= 128);
+    }
+
+    #[test]
     fn nothing_is_stored_of_unknown_times() {
         assert_eq!(Since::UNKNOWN.to_stored(), StoredSince::new());
         assert_eq!(Since::from_stored(&StoredSince::new()), Since::UNKNOWN);
@@ -249,6 +321,6 @@ mod tests {
     #[test]
     fn users_with_equal_times_take_16_bytes() {
         assert_eq!(size_of::<Since>(), 16);
-        assert!(size_of::<Values>() <= 48, "{}", size_of::<Values>());
+        assert!(size_of::<Option<Values>>() <= 24, "{}", size_of::<Option<Values>>());
     }
 }

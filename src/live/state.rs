@@ -2,11 +2,13 @@
 
 mod boards;
 mod changes;
+mod check;
 mod conversations;
 mod desk;
 mod export;
 mod limits;
 mod load;
+mod memory;
 mod people;
 mod progress;
 mod slots;
@@ -24,8 +26,9 @@ use super::conversations::Conversations;
 use super::count::index::{Columns, Index, columns};
 use super::details::{Detail, Details};
 use super::directory::Directory;
-use super::persistent::{Chunks, Map};
+use super::persistent::{Chunks, Keyed};
 use super::person::Person;
+use super::selection::kept::KeptCounts;
 use super::since::{Since, Values};
 use super::stored::RowKey;
 use super::view::View;
@@ -35,9 +38,11 @@ use crate::domain::{ConversationId, Entry, EventBody, Outcome, Quota, Quotas, Te
 use limits::Usage;
 use tombstones::{Tombstone, Tombstones};
 
+pub use check::Findings;
 pub use desk::Lease;
 pub use export::{Changed, CheckpointSource, Export};
-pub use load::BadCheckpoint;
+pub use load::{BadCheckpoint, ParsedRows};
+pub use memory::Memory;
 pub use progress::Step;
 
 /// The version of the rules by which [`State::apply`] works. A release that changes the rules raises it, and writes a
@@ -74,7 +79,7 @@ pub struct State {
     values: Chunks<Option<Values>>,
     /// When these values last changed, shared with views.
     since: Chunks<Since>,
-    claims: Map<ConversationId, Claim>,
+    claims: Keyed<ConversationId, Claim>,
     conversations: Conversations,
     tombstones: Tombstones,
     /// The newest event time of anything dropped from memory. An event up to this time may be about something dropped.
@@ -84,6 +89,8 @@ pub struct State {
     usage: Usage,
     index: Index,
     details: Details,
+    /// Counts of the newest view's directory, shared with views. Derived, and no part of the state.
+    kept: Arc<KeptCounts>,
     /// Users whose index row and details the next view has to update; may contain duplicates.
     touched: Vec<u32>,
     /// Keys of the rows changed since the newest checkpoint.
@@ -97,15 +104,17 @@ pub struct State {
 impl State {
     /// Creates the state of a new tenant, at position 0.
     pub fn new(tenant: TenantId) -> Self {
+        let directory = Arc::new(Directory::new(tenant));
         State {
             position: 0,
             batch: None,
             recorded: Time::NEVER,
-            directory: Arc::new(Directory::new(tenant)),
+            kept: Arc::new(KeptCounts::new(directory.clone())),
+            directory,
             people: Chunks::default(),
             values: Chunks::default(),
             since: Chunks::default(),
-            claims: Map::default(),
+            claims: Keyed::default(),
             conversations: Conversations::default(),
             tombstones: Tombstones::default(),
             floor: Time::NEVER,
@@ -192,6 +201,12 @@ impl State {
         // A user touched by many entries of a batch is derived once.
         self.touched.sort_unstable();
         self.touched.dedup();
+        if !self.touched.is_empty() {
+            self.index.begin();
+        }
+        if !self.kept.is_of(&self.directory) {
+            self.kept = Arc::new(KeptCounts::new(self.directory.clone()));
+        }
         for ix in std::mem::take(&mut self.touched) {
             let columns = self.columns_of(&self.directory, ix);
             self.index.set(ix, &columns);
@@ -199,7 +214,7 @@ impl State {
         }
         let (index, details) = (self.index.clone(), self.details.clone());
         let view = View::new(self.position, self.directory.clone(), index, details, self.conversations.clone());
-        let view = view.with_recorded(self.recorded).with_limits(self.limits);
+        let view = view.with_recorded(self.recorded).with_limits(self.limits).with_kept(self.kept.clone());
         Arc::new(view.with_since(self.since.clone()).with_boards(self.boards.clone()))
     }
 

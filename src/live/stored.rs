@@ -16,7 +16,7 @@ use crate::domain::conversation::HistoryEntry;
 use crate::domain::directory::{DirectorySettings, Kind};
 use crate::domain::event::{PasswordHash, Surface};
 use crate::domain::ids::parse_guid;
-use crate::domain::{Category, Channel, Conversation, ConversationId, Profile, Quotas, Time};
+use crate::domain::{Category, Channel, Conversation, ConversationId, PackedProfile, Quotas, Time};
 
 /// The kind and identity of the object that a row describes. The order of the variants is the order in which a
 /// checkpoint is loaded: an object comes after those it refers to.
@@ -207,7 +207,7 @@ pub(super) struct PasswordBody {
 /// The body of a user's row: the profile and the live state.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct UserBody {
-    pub profile: Arc<Profile>,
+    pub profile: Arc<PackedProfile>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<PasswordBody>,
     pub presence: PresenceBody,
@@ -296,7 +296,8 @@ pub(super) fn set(time: Time) -> Option<Time> {
 impl UserBody {
     pub fn of(account: &Account, person: &Person, since: &Since) -> Self {
         let Presence { category, definition, routable } = person.presence.value;
-        let toggles = person.toggles.iter().filter(|(_, toggle)| toggle.at != Time::NEVER);
+        let toggles = person.lanes.iter().map(|(channel, lane)| (channel, lane.toggle));
+        let toggles = toggles.filter(|(_, toggle)| toggle.at != Time::NEVER);
         let password =
             |password: &Password| PasswordBody { hash: password.hash.clone(), set: password.set, by: password.by };
         UserBody {
@@ -305,9 +306,9 @@ impl UserBody {
             presence: PresenceBody { category, definition, routable, at: set(person.presence.at) },
             toggles: toggles.map(|(channel, t)| ToggleBody { channel, on: t.value, at: t.at }).collect(),
             floors: person
-                .floors
+                .lanes
                 .iter()
-                .filter_map(|(channel, floor)| Some(FloorBody { channel, stamp: StampBody::of(*floor)? }))
+                .filter_map(|(channel, lane)| Some(FloorBody { channel, stamp: StampBody::of(lane.floor)? }))
                 .collect(),
             // In the order of their ids, so that equal states have equal rows and digests.
             sessions: person.sessions.iter().map(|(session, known)| SessionBody::of(session, known)).collect(),

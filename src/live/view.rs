@@ -4,14 +4,18 @@ use std::sync::Arc;
 
 use super::boards::Boards;
 use super::conversations::Conversations;
-use super::count::fold::{Aggregate, fold};
+use super::count::fold::{Aggregate, Sums, fold};
 use super::count::index::{Columns, Index, Plane};
 use super::details::{Detail, Details};
 use super::directory::Directory;
 use super::persistent::Chunks;
 use super::selection::Selection;
+use super::selection::kept::KeptCounts;
 use super::since::{Since, Tracked};
 use crate::domain::{Filter, Quotas, Time};
+
+/// Fewest blocks of users of which counts are kept: looking one up takes as long as counting two.
+const KEPT_FROM_BLOCKS: usize = 4;
 
 /// An immutable snapshot of one tenant at one position of its journal.
 #[derive(Clone, Debug)]
@@ -25,11 +29,12 @@ pub struct View {
     limits: Quotas,
     since: Chunks<Since>,
     boards: Boards,
+    kept: Option<Arc<KeptCounts>>,
 }
 
 impl View {
     /// Creates the view of a tenant at `position`, with default quotas, without a recorded time, without the times of
-    /// the last changes and without wallboards.
+    /// the last changes, without wallboards and without kept counts.
     pub fn new(
         position: u64,
         directory: Arc<Directory>,
@@ -38,7 +43,7 @@ impl View {
         conversations: Conversations,
     ) -> Self {
         let (recorded, limits, since, boards) = (Time::NEVER, Quotas::default(), Chunks::default(), Boards::default());
-        View { position, recorded, directory, index, details, conversations, limits, since, boards }
+        View { position, recorded, directory, index, details, conversations, limits, since, boards, kept: None }
     }
 
     /// Replaces the recorded time of the newest journal entry.
@@ -63,6 +68,12 @@ impl View {
     #[must_use]
     pub fn with_boards(self, boards: Boards) -> Self {
         View { boards, ..self }
+    }
+
+    /// Adds the counts that the views of this directory share.
+    #[must_use]
+    pub fn with_kept(self, kept: Arc<KeptCounts>) -> Self {
+        View { kept: Some(kept), ..self }
     }
 
     /// The wallboards that were put.
@@ -94,6 +105,20 @@ impl View {
     pub fn count<A: Aggregate>(&self, filter: &Filter, mut aggregate: A) -> A {
         fold(&self.index, &Selection::new(&self.directory, filter), &mut aggregate);
         aggregate
+    }
+
+    /// Returns what [`View::count`] returns. Of a large tenant, counts that were asked before are kept, and only what
+    /// changed since is counted again.
+    pub fn count_kept<A: Sums>(&self, filter: &Filter, zero: A) -> A {
+        match &self.kept {
+            Some(kept) if self.index.blocks().len() >= KEPT_FROM_BLOCKS => kept.count(&self.index, filter, zero),
+            _ => self.count(filter, zero),
+        }
+    }
+
+    /// The counts that are kept, however small the tenant is. `None` for a view that is not of a state.
+    pub fn kept(&self) -> Option<&KeptCounts> {
+        self.kept.as_deref()
     }
 
     /// The index's data about one user, by dense index.

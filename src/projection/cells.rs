@@ -4,7 +4,7 @@ use super::reasons::Reasons;
 use crate::domain::presence::DefinitionCategory;
 use crate::live::count::bits::Bits;
 use crate::live::count::fold::Aggregate;
-use crate::live::count::index::{BLOCK_WORDS, Block, Plane};
+use crate::live::count::index::{BLOCK_WORDS, Plane, Span};
 use crate::live::count::words::{drop, keep};
 
 /// A condition on the users of a cell.
@@ -39,22 +39,22 @@ pub struct Cells<'d> {
 impl Condition<'_> {
     /// Clears the users of a block that do not meet the condition. `members` are those of each union.
     #[inline(always)]
-    fn keep(&self, n: usize, block: &Block, members: &[[u64; BLOCK_WORDS]], mask: &mut [u64]) {
+    fn keep(&self, span: &Span<'_>, members: &[[u64; BLOCK_WORDS]], mask: &mut [u64]) {
         match self {
-            Condition::In(Some(set)) => set.and_into(n, mask),
+            Condition::In(Some(set)) => set.and_into(span.place(), mask),
             Condition::In(None) => mask.fill(0),
             Condition::InNoneOf(union) => drop(mask, &members[*union]),
             Condition::Shows(category) => {
                 if *category == DefinitionCategory::LoggedOut {
-                    return drop(mask, block.plane(Plane::Connected));
+                    return drop(mask, span.plane(Plane::Connected));
                 }
-                keep(mask, block.plane(Plane::Connected));
+                keep(mask, span.plane(Plane::Connected));
                 match category {
-                    DefinitionCategory::Away => keep(mask, block.plane(Plane::Away)),
-                    DefinitionCategory::ExtendedAway => keep(mask, block.plane(Plane::ExtendedAway)),
+                    DefinitionCategory::Away => keep(mask, span.plane(Plane::Away)),
+                    DefinitionCategory::ExtendedAway => keep(mask, span.plane(Plane::ExtendedAway)),
                     DefinitionCategory::Ready | DefinitionCategory::LoggedOut => {
-                        drop(mask, block.plane(Plane::Away));
-                        drop(mask, block.plane(Plane::ExtendedAway));
+                        drop(mask, span.plane(Plane::Away));
+                        drop(mask, span.plane(Plane::ExtendedAway));
                     }
                 }
             }
@@ -64,10 +64,10 @@ impl Condition<'_> {
 
 impl Aggregate for Cells<'_> {
     #[inline(always)]
-    fn add(&mut self, n: usize, block: &Block, mask: &[u64]) {
+    fn add(&mut self, span: &Span<'_>, mask: &[u64]) {
         let members = self.unions.iter().map(|sets| {
             let mut members = [0; BLOCK_WORDS];
-            sets.iter().for_each(|set| set.or_into(n, &mut members[..mask.len()]));
+            sets.iter().for_each(|set| set.or_into(span.place(), &mut members[..mask.len()]));
             members
         });
         let members: Vec<[u64; BLOCK_WORDS]> = members.collect();
@@ -75,8 +75,8 @@ impl Aggregate for Cells<'_> {
         let users = &mut buffer[..mask.len()];
         for cell in &mut self.cells {
             users.copy_from_slice(mask);
-            cell.conditions.iter().for_each(|condition| condition.keep(n, block, &members, users));
-            cell.counted.add(n, block, users);
+            cell.conditions.iter().for_each(|condition| condition.keep(span, &members, users));
+            cell.counted.add(span, users);
         }
     }
 }

@@ -2,8 +2,8 @@
 //! (docs/reference/iadvize-graphql.md, "connectedUsersIndicator").
 
 use crate::domain::Channel;
-use crate::live::count::fold::Aggregate;
-use crate::live::count::index::{Block, Plane};
+use crate::live::count::fold::{Aggregate, Sums};
+use crate::live::count::index::{Plane, Span};
 
 /// Counts the connected users of the selection, in all and by status on chat. Users with chat disabled have none of the
 /// three statuses, so the sum of the three may be less than `connected`.
@@ -19,11 +19,17 @@ pub struct Headcount {
     pub toggle_off: u64,
 }
 
+impl Sums for Headcount {
+    fn sums(&mut self, each: impl FnMut(&mut u64)) {
+        [&mut self.connected, &mut self.available, &mut self.busy, &mut self.toggle_off].into_iter().for_each(each);
+    }
+}
+
 impl Aggregate for Headcount {
     #[inline(always)]
-    fn add(&mut self, _n: usize, block: &Block, mask: &[u64]) {
-        let chat = |plane: fn(Channel) -> Plane| block.plane(plane(Channel::Chat));
-        let (connected, enabled) = (block.plane(Plane::Connected), chat(Plane::Enabled));
+    fn add(&mut self, span: &Span<'_>, mask: &[u64]) {
+        let chat = |plane: fn(Channel) -> Plane| span.plane(plane(Channel::Chat));
+        let (connected, enabled) = (span.plane(Plane::Connected), chat(Plane::Enabled));
         let (available, busy) = (chat(Plane::Available), chat(Plane::Busy));
         let (mut here, mut here_for_chat, mut free, mut full) = (0, 0, 0, 0);
         // One pass over the words, so that each is loaded once for all four counts.

@@ -1,8 +1,8 @@
 //! The occupancy of users in production (docs/reference/events.md, "Status").
 
 use crate::domain::Channel;
-use crate::live::count::fold::Aggregate;
-use crate::live::count::index::{BLOCK_WORDS, Block, Plane};
+use crate::live::count::fold::{Aggregate, Sums};
+use crate::live::count::index::{BLOCK_WORDS, Plane, Span};
 use crate::live::count::words::{count, sum};
 
 /// Sums the slots of the users in production on one channel: connected, enabled, and accepting conversations or still
@@ -31,16 +31,26 @@ impl Occupancy {
     }
 }
 
+impl Sums for Occupancy {
+    fn parameter(&self) -> u8 {
+        self.channel as u8
+    }
+
+    fn sums(&mut self, each: impl FnMut(&mut u64)) {
+        [&mut self.people, &mut self.current, &mut self.max].into_iter().for_each(each);
+    }
+}
+
 impl Aggregate for Occupancy {
     #[inline(always)]
-    fn add(&mut self, _n: usize, block: &Block, mask: &[u64]) {
+    fn add(&mut self, span: &Span<'_>, mask: &[u64]) {
         let mut buffer = [0; BLOCK_WORDS];
         let producing = &mut buffer[..mask.len()];
-        for ((p, m), plane) in producing.iter_mut().zip(mask).zip(block.plane(Plane::InProduction(self.channel))) {
+        for ((p, m), plane) in producing.iter_mut().zip(mask).zip(span.plane(Plane::InProduction(self.channel))) {
             *p = m & plane;
         }
         self.people += count(producing);
-        self.current += sum(producing, block.current(self.channel));
-        self.max += sum(producing, block.max(self.channel));
+        self.current += sum(producing, span.current(self.channel));
+        self.max += sum(producing, span.max(self.channel));
     }
 }

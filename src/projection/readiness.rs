@@ -3,8 +3,8 @@
 
 use crate::domain::Channel;
 use crate::domain::channel::ReferenceChannel;
-use crate::live::count::fold::Aggregate;
-use crate::live::count::index::{BLOCK_WORDS, Block, Plane};
+use crate::live::count::fold::{Aggregate, Sums};
+use crate::live::count::index::{BLOCK_WORDS, Plane, Span};
 use crate::live::count::words::{count, count_both, join, keep};
 
 /// Counts the agents of the selection. Agents are users with at least one enabled channel.
@@ -25,17 +25,27 @@ impl Readiness {
     }
 }
 
+impl Sums for Readiness {
+    fn parameter(&self) -> u8 {
+        self.reference as u8
+    }
+
+    fn sums(&mut self, each: impl FnMut(&mut u64)) {
+        [&mut self.logged_in, &mut self.available].into_iter().for_each(each);
+    }
+}
+
 impl Aggregate for Readiness {
     #[inline(always)]
-    fn add(&mut self, _n: usize, block: &Block, mask: &[u64]) {
+    fn add(&mut self, span: &Span<'_>, mask: &[u64]) {
         let mut buffer = [0; BLOCK_WORDS];
         let agents = &mut buffer[..mask.len()];
         agents.copy_from_slice(mask);
-        keep(agents, block.plane(Plane::Agent));
-        keep(agents, block.plane(Plane::Connected));
+        keep(agents, span.plane(Plane::Agent));
+        keep(agents, span.plane(Plane::Connected));
         self.logged_in += count(agents);
-        keep(agents, block.plane(Plane::Assigned));
-        let available = |channel: &Channel| block.plane(Plane::Available(*channel));
+        keep(agents, span.plane(Plane::Assigned));
+        let available = |channel: &Channel| span.plane(Plane::Available(*channel));
         self.available += match self.reference.channels() {
             [channel] => count_both(agents, available(channel)),
             channels => {

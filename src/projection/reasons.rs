@@ -4,7 +4,7 @@
 use crate::domain::status::Reason;
 use crate::domain::{Channel, PerChannel};
 use crate::live::count::fold::Aggregate;
-use crate::live::count::index::{Block, Plane};
+use crate::live::count::index::{Digits, Plane, Span};
 
 /// A number of users for each reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,8 +60,8 @@ impl Reasons {
 
     /// Counts the users of one word.
     #[inline(always)]
-    fn count(&mut self, block: &Block, at: usize, users: u64) {
-        let plane = |plane| block.plane(plane)[at];
+    fn count(&mut self, span: &Span<'_>, at: usize, users: u64) {
+        let plane = |plane| span.plane(plane)[at];
         let (mut enabled, mut available, mut busy, mut full) = (0, 0, 0, 0);
         for channel in Channel::ALL.into_iter().filter(|channel| self.channels[*channel]) {
             enabled |= plane(Plane::Enabled(channel));
@@ -86,32 +86,32 @@ impl Reasons {
 
     /// Sums the slots of the users of one word.
     #[inline(always)]
-    fn sum(&mut self, block: &Block, at: usize, users: u64) {
+    fn sum(&mut self, span: &Span<'_>, at: usize, users: u64) {
         for channel in Channel::ALL.into_iter().filter(|channel| self.channels[*channel]) {
-            let producing = users & block.plane(Plane::InProduction(channel))[at];
+            let producing = users & span.plane(Plane::InProduction(channel))[at];
             // Available implies in production, so that most words of most channels end here.
             if producing == 0 {
                 continue;
             }
-            let available = users & block.plane(Plane::Available(channel))[at];
-            let number = |mask: u64, digits: std::slice::ChunksExact<'_, u64>| -> u64 {
+            let available = users & span.plane(Plane::Available(channel))[at];
+            let number = |mask: u64, digits: Digits<'_>| -> u64 {
                 digits.enumerate().map(|(digit, plane)| u64::from((mask & plane[at]).count_ones()) << digit).sum()
             };
-            self.held += number(producing, block.current(channel));
-            self.max += number(producing, block.max(channel));
+            self.held += number(producing, span.current(channel));
+            self.max += number(producing, span.max(channel));
             // Cannot underflow: an available user holds fewer than the maximum.
-            self.free += number(available, block.max(channel)) - number(available, block.current(channel));
+            self.free += number(available, span.max(channel)) - number(available, span.current(channel));
         }
     }
 }
 
 impl Aggregate for Reasons {
     #[inline(always)]
-    fn add(&mut self, _n: usize, block: &Block, mask: &[u64]) {
+    fn add(&mut self, span: &Span<'_>, mask: &[u64]) {
         // Word by word: the users of one value are often few, and words without any cost nothing.
         for (at, users) in mask.iter().copied().enumerate().filter(|(_, users)| *users != 0) {
-            self.count(block, at, users);
-            self.sum(block, at, users);
+            self.count(span, at, users);
+            self.sum(span, at, users);
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::domain::{Channel, Filter};
 use crate::live::View;
 use crate::live::count::fold::Aggregate;
-use crate::live::count::index::{BLOCK_USERS, Block, Plane};
+use crate::live::count::index::{Plane, Span};
 
 /// The connection required of the users in a roster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,15 +23,15 @@ pub enum Connection {
 impl Connection {
     /// Iterates over the words of `mask`, reduced to the users with this connection.
     #[inline(always)]
-    fn keep<'b>(self, block: &'b Block, mask: &'b [u64]) -> impl Iterator<Item = u64> + use<'b> {
+    fn keep<'b>(self, span: Span<'b>, mask: &'b [u64]) -> impl Iterator<Item = u64> + use<'b> {
         // Available implies connected.
-        let online = block.plane(match self {
+        let online = span.plane(match self {
             Connection::OnlineFor(channel) => Plane::Available(channel),
             Connection::Any | Connection::Online | Connection::Offline | Connection::OfflineSeenBefore => {
                 Plane::Connected
             }
         });
-        let seen = block.plane(Plane::EverLoggedIn);
+        let seen = span.plane(Plane::EverLoggedIn);
         mask.iter().zip(online).zip(seen).map(move |((selected, online), seen)| {
             selected
                 & match self {
@@ -52,11 +52,11 @@ struct Indexes {
 
 impl Aggregate for Indexes {
     #[inline(always)]
-    fn add(&mut self, n: usize, block: &Block, mask: &[u64]) {
-        for (word, mut rest) in self.connection.keep(block, mask).enumerate() {
+    fn add(&mut self, span: &Span<'_>, mask: &[u64]) {
+        for (word, mut rest) in self.connection.keep(*span, mask).enumerate() {
             // Visits the set bits of the word, from the lowest.
             while rest != 0 {
-                self.found.push(n as u32 * BLOCK_USERS + word as u32 * 64 + rest.trailing_zeros());
+                self.found.push(span.place().first_user() + word as u32 * 64 + rest.trailing_zeros());
                 rest &= rest - 1;
             }
         }
@@ -71,8 +71,8 @@ struct Size {
 
 impl Aggregate for Size {
     #[inline(always)]
-    fn add(&mut self, _n: usize, block: &Block, mask: &[u64]) {
-        self.users += self.connection.keep(block, mask).map(|word| word.count_ones() as usize).sum::<usize>();
+    fn add(&mut self, span: &Span<'_>, mask: &[u64]) {
+        self.users += self.connection.keep(*span, mask).map(|word| word.count_ones() as usize).sum::<usize>();
     }
 }
 

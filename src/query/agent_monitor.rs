@@ -83,8 +83,8 @@ impl Monitor {
             AgentActivity::Paused => self.counts.paused += 1,
         }
         if let Some(profile) = self.view.directory().profile(*ix) {
-            self.campaigns.extend(&profile.campaigns);
-            self.queues.extend(&profile.queues);
+            self.campaigns.extend(profile.campaigns());
+            self.queues.extend(profile.queues());
         }
         true
     }
@@ -96,12 +96,12 @@ impl Monitor {
 
     /// Returns the campaigns that the agents counted so far are assigned to, ascending by id.
     pub fn campaigns(&self) -> Vec<NamedEntity> {
-        named(&self.view, Kind::Campaign, &self.campaigns)
+        named(&self.view, Kind::Campaign, self.campaigns.iter().copied())
     }
 
     /// Returns the queues that the agents counted so far are assigned to, ascending by id.
     pub fn queues(&self) -> Vec<NamedEntity> {
-        named(&self.view, Kind::Queue, &self.queues)
+        named(&self.view, Kind::Queue, self.queues.iter().copied())
     }
 
     /// Returns every agent of the selection, ascending by id.
@@ -112,14 +112,14 @@ impl Monitor {
 
 fn monitored(view: &View, ix: u32) -> Option<MonitoredAgent> {
     let profile = view.directory().profile(ix)?;
-    let names = profile.first_name.iter().chain([&profile.name]);
+    let names = profile.first_name().into_iter().chain([profile.name()]);
     Some(MonitoredAgent {
         id: profile.id,
-        full_name: names.map(String::as_str).collect::<Vec<_>>().join(" "),
+        full_name: names.collect::<Vec<_>>().join(" "),
         activity: activity(view, ix),
-        campaigns: named(view, Kind::Campaign, &profile.campaigns),
-        queues: named(view, Kind::Queue, &profile.queues),
-        skills: named(view, Kind::Skill, &profile.skills),
+        campaigns: named(view, Kind::Campaign, profile.campaigns()),
+        queues: named(view, Kind::Queue, profile.queues()),
+        skills: named(view, Kind::Skill, profile.skills()),
     })
 }
 
@@ -134,8 +134,8 @@ fn activity(view: &View, ix: u32) -> AgentActivity {
 }
 
 /// Returns the entities of these ids with their names. Unknown ids are left out.
-fn named<'i>(view: &View, kind: Kind, ids: impl IntoIterator<Item = &'i i64>) -> Vec<NamedEntity> {
+fn named(view: &View, kind: Kind, ids: impl Iterator<Item = i64>) -> Vec<NamedEntity> {
     let table = view.directory().table(kind);
-    let name = |id: &i64| Some(table.get(EntityRef::Id(*id))?.name.clone());
-    ids.into_iter().filter_map(|id| Some(NamedEntity { id: *id, name: name(id)? })).collect()
+    let name = |id| Some(table.get(EntityRef::Id(id))?.name.clone());
+    ids.filter_map(|id| Some(NamedEntity { id, name: name(id)? })).collect()
 }

@@ -7,10 +7,10 @@ use crate::projection::{Capacity, PresenceSummary};
 
 /// Counts the agents of a selection by presence.
 pub fn presence_summary(view: &View, filter: &Filter) -> PresenceSummary {
-    view.count(filter, PresenceSummary::default())
+    view.count_kept(filter, PresenceSummary::default())
 }
 
 /// Counts presences and capacity in one pass over the selection.
 pub fn agents_availability(view: &View, filter: &Filter, liveness: Liveness) -> (PresenceSummary, Capacity) {
-    view.count(filter, (PresenceSummary::default(), Capacity::of(liveness)))
+    view.count_kept(filter, (PresenceSummary::default(), Capacity::of(liveness)))
 }

@@ -6,5 +6,5 @@ use crate::projection::{Headcount, Occupancy};
 
 /// Counts headcount and occupancy on chat in one pass over the selection.
 pub fn connected_users(view: &View, filter: &Filter) -> (Headcount, Occupancy) {
-    view.count(filter, (Headcount::default(), Occupancy::on(Channel::Chat)))
+    view.count_kept(filter, (Headcount::default(), Occupancy::on(Channel::Chat)))
 }

@@ -8,7 +8,7 @@ use crate::projection::roster::Connection;
 
 /// Counts the available agents of a selection.
 pub fn count_agents(view: &View, filter: &Filter, channel: Channel) -> u64 {
-    view.count(filter, Available::on(channel)).people
+    view.count_kept(filter, Available::on(channel)).people
 }
 
 /// Returns the integer ids of the available agents of a selection, ascending.

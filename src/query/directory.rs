@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::domain::Profile;
+use crate::domain::PackedProfile;
 use crate::domain::directory::{DirectorySettings, Kind};
 use crate::live::View;
 use crate::live::directory::Entity;
@@ -28,7 +28,7 @@ pub enum Row {
     /// An entity of the reference data.
     Entity(Entity),
     /// A user's profile.
-    User(Arc<Profile>),
+    User(Arc<PackedProfile>),
 }
 
 /// The rows of one member of the document.

@@ -76,8 +76,8 @@ pub fn is_long(view: &View, dimension: Dimension, is_described: bool) -> bool {
 fn belongs(view: &View, dimension: Dimension, reference: EntityRef) -> Vec<i64> {
     let Some(profile) = operator(view, reference) else { return Vec::new() };
     match dimension {
-        Dimension::Group => profile.groups.iter().copied().chain(profile.primary_group).collect(),
-        Dimension::Skill => profile.skills.clone(),
+        Dimension::Group => profile.groups().chain(profile.primary_group()).collect(),
+        Dimension::Skill => profile.skills().collect(),
         _ => Vec::new(),
     }
 }

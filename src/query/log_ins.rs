@@ -72,7 +72,7 @@ fn listed(credentials: &Credentials, view: &View, log_in: &LogIn) -> Option<List
         id: log_in.id,
         user: profile.id,
         guid: profile.guid,
-        name: profile.name.clone(),
+        name: profile.name().to_owned(),
         scopes,
         created: log_in.created,
         expires: log_in.expires,

@@ -3,7 +3,7 @@
 use super::reference::{Reference, reference};
 use crate::domain::directory::Kind;
 use crate::domain::filter::{Clause, Dimension, Value};
-use crate::domain::{Channel, EntityRef, Filter, PerChannel, Profile};
+use crate::domain::{Channel, EntityRef, Filter, PackedProfile, PerChannel};
 use crate::live::View;
 use crate::projection::Available;
 use crate::projection::roster::{Connection, roster, roster_by_id, roster_size};
@@ -18,7 +18,7 @@ pub fn available(view: &View, rule: &Reference, language: Option<&str>) -> PerCh
     }
     let members = of_groups(groups.iter().map(|group| EntityRef::Guid(*group)));
     PerChannel::from_fn(|channel: Channel| match language {
-        None => view.count(&members, Available::on(channel)).people > 0,
+        None => view.count_kept(&members, Available::on(channel)).people > 0,
         Some(language) => {
             let mut found = roster(view, &members, Connection::OnlineFor(channel)).into_iter();
             found.any(|ix| view.directory().profile(ix).is_some_and(|profile| speaks(profile, language)))
@@ -26,8 +26,8 @@ pub fn available(view: &View, rule: &Reference, language: Option<&str>) -> PerCh
     })
 }
 
-fn speaks(profile: &Profile, language: &str) -> bool {
-    let spoken = &profile.language_list;
+fn speaks(profile: &PackedProfile, language: &str) -> bool {
+    let spoken = profile.language_list();
     spoken.is_empty() || spoken.iter().any(|known| known.eq_ignore_ascii_case(language))
 }
 

@@ -1,4 +1,8 @@
-//! The position of a tenant's state, and a digest of all of it.
+//! The position of a tenant's state, a digest of all of it, and the check of what is derived from it.
+
+pub mod newest;
+pub mod self_check;
+mod walk;
 
 use uuid::Uuid;
 
@@ -33,7 +37,7 @@ impl StateSummary {
     }
 }
 
-/// Returns a copy of the tenant's state, at the position of `snapshot` or a later one, for its digest.
+/// Returns a copy of the tenant's state, at the position of `snapshot` or a later one, for its digest and its check.
 pub async fn state(reader: &Reader, tenant: TenantId, snapshot: &Snapshot) -> Result<State, Fault> {
     match reader.state(tenant).await? {
         Some(state) => Ok(state),

@@ -6,5 +6,5 @@ use crate::projection::Readiness;
 
 /// Counts the agents of a selection.
 pub fn user_activity(view: &View, filter: &Filter) -> Readiness {
-    view.count(filter, Readiness::on(view.directory().settings().reference_channel))
+    view.count_kept(filter, Readiness::on(view.directory().settings().reference_channel))
 }

@@ -37,6 +37,7 @@ include!(
     "0017_duties",
     "0018_log_in_attempts",
     "0019_releases",
+    "0020_state_text",
 );
 
 /// A migration's name, without the ending, and its statements.

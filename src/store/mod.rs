@@ -35,7 +35,7 @@ pub use checkpoint::{CheckpointId, CheckpointWriter, StoredCheckpoint};
 pub use heartbeats::{Heard, Incarnation, Reading, Signs};
 pub use housekeeping::{Chore, Expiry};
 pub use links::{LinkOf, LinkRecord};
-pub use load::CheckpointReader;
+pub use load::{CheckpointMark, CheckpointReader, CheckpointReading, Page, PageRow, Part};
 pub use lock::ServerLock;
 pub use postgres::{HeartbeatTable, LogInTable, Mark, PostgresStore};
 pub use registry::{KeyRecord, RegistryChanges, RegistryVersion, TenantRecord};

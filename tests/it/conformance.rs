@@ -9,6 +9,7 @@ mod ownership;
 mod quarantine;
 mod registry;
 mod shared;
+mod starts;
 
 use rollcall::clock::Clock;
 use rollcall::domain::event::Fact;

@@ -235,6 +235,8 @@ async fn administration_rejects_tenant_credentials(backend: Backend) {
         (Method::GET, format!("/v1/tenants/{tenant}")),
         (Method::PATCH, format!("/v1/tenants/{tenant}")),
         (Method::GET, format!("/v1/tenants/{tenant}/state")),
+        (Method::GET, format!("/v1/tenants/{tenant}/self-check")),
+        (Method::GET, String::from("/v1/self-check")),
         (Method::GET, format!("/v1/tenants/{tenant}/limits")),
         (Method::PUT, format!("/v1/tenants/{tenant}/limits")),
         (Method::POST, format!("/v1/tenants/{tenant}/keys")),

@@ -29,8 +29,8 @@ class Service:
                             if not k.startswith("ROLLCALL_") and k != "DATABASE_URL"}
         self.process = None
 
-    async def start(self):
-        """Starts the service and waits until it is ready. Returns the seconds that took."""
+    async def start(self, within=60):
+        """Starts the service and waits until it is ready, some seconds at most. Returns the seconds that took."""
         began = time.monotonic()
         with open(self.log_path, "ab") as log:
             self.process = self.spawn(log)
@@ -43,7 +43,7 @@ class Service:
                     break
             except Exception:  # not listening yet
                 pass
-            if time.monotonic() > began + 60:
+            if time.monotonic() > began + within:
                 raise AssertionError(f"the service did not become ready: {self.said()}")
             await asyncio.sleep(0.02)
         client.close()

@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::profile::Profile;
-
 /// The names of people that a link shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -33,12 +31,12 @@ impl Names {
     /// Returns the label of the person at a place of a tile, from 0. Without a first name of its own the first word of
     /// the name is taken for it. Words with an `@` are left out, since they are addresses, also where a name is one.
     /// A person of whom nothing is left has a number.
-    pub fn label(self, profile: &Profile, place: usize) -> String {
+    pub fn label(self, first_name: Option<&str>, name: &str, place: usize) -> String {
         let plain = |text: &str| {
             let words: Vec<&str> = text.split_whitespace().filter(|word| !word.contains('@')).collect();
             words.join(" ")
         };
-        let (given, name) = (plain(profile.first_name.as_deref().unwrap_or_default()), plain(&profile.name));
+        let (given, name) = (plain(first_name.unwrap_or_default()), plain(name));
         let label = match self {
             Names::First if given.is_empty() => name.split(' ').next().unwrap_or_default().to_owned(),
             Names::First => given,
@@ -55,11 +53,7 @@ mod tests {
 
     #[test]
     fn no_label_has_an_address() {
-        let label = |names: Names, first: Option<&str>, name: &str| {
-            let mut profile = Profile::new(1, uuid::Uuid::nil(), name.to_owned());
-            profile.first_name = first.map(str::to_owned);
-            names.label(&profile, 2)
-        };
+        let label = |names: Names, first: Option<&str>, name: &str| names.label(first, name, 2);
         for (first, name, expected) in [
             (Some("Ada"), "Byron", ["Ada", "Ada Byron"]),
             (Some(" Mary  Ann "), "Lee", ["Mary Ann", "Mary Ann Lee"]),

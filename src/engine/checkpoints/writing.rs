@@ -139,9 +139,10 @@ async fn fill(export: &mut Export, bytes: usize) -> Checkpoint {
     slice
 }
 
-/// Moves the staged rows of a current checkpoint to where they belong.
+/// Moves the staged rows of a current checkpoint to where they belong. When the service ends the rest stays: a start reads
+/// staged rows as well, and the next checkpoint moves them.
 async fn move_staged(writer: &mut CheckpointWriter, pace: &mut Pace) -> Result<(), StoreError> {
-    while pace.take(writer.tidy()).await? {
+    while !pace.is_hurried() && pace.take(writer.tidy()).await? {
         pace.pause().await;
     }
     Ok(())
@@ -199,9 +200,14 @@ impl Pace {
         u32::try_from(fits).unwrap_or(most).min(rows.saturating_mul(4)).clamp(fewest, most)
     }
 
+    /// Returns true if the service ends.
+    fn is_hurried(&self) -> bool {
+        self.hurry.load(Ordering::Relaxed)
+    }
+
     /// Leaves a shared connection to appends for as long as the newest slice held it, at most [`LONGEST_PAUSE`].
     pub async fn pause(&self) {
-        if self.is_shared && !self.hurry.load(Ordering::Relaxed) {
+        if self.is_shared && !self.is_hurried() {
             tokio::time::sleep(self.took.min(LONGEST_PAUSE)).await;
         }
         tokio::task::yield_now().await;

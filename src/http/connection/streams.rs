@@ -24,6 +24,10 @@ use crate::clock::Clock;
 /// work without end, while never more than some are open.
 const MAX_RESETS: usize = 100;
 
+/// Most bytes of a response that are handed over at once. They are known to be written when all of them are, so that they
+/// must be few beside what a client has to read in a window.
+const PIECE_BYTES: usize = 8 * 1024;
+
 /// The streams of one connection. Clones share them.
 #[derive(Clone)]
 pub struct Streams(Arc<Inner>);
@@ -167,7 +171,7 @@ impl Stream {
             self.0.sending.is_complete.store(true, Ordering::Release);
             return response;
         }
-        response.map(|body| Body::new(Sent { body, stream: self }))
+        response.map(|body| Body::new(Sent { body, stream: self, rest: Bytes::new() }))
     }
 }
 
@@ -198,6 +202,8 @@ impl Drop for Open {
 struct Sent {
     body: Body,
     stream: Stream,
+    /// What is left of the newest chunk.
+    rest: Bytes,
 }
 
 impl HttpBody for Sent {
@@ -205,32 +211,44 @@ impl HttpBody for Sent {
     type Error = axum::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        let Open { sending, streams, .. } = &*self.stream.0;
-        let frame = match polled {
-            Poll::Pending => {
-                sending.has_nothing.store(true, Ordering::Release);
-                return Poll::Pending;
-            }
-            Poll::Ready(frame) => frame,
+        let Sent { body, stream, rest } = &mut *self;
+        let Open { sending, streams, .. } = &*stream.0;
+        let frame = if !rest.is_empty() {
+            Some(Ok(Frame::data(std::mem::take(rest))))
+        } else if let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(cx) {
+            frame
+        } else {
+            sending.has_nothing.store(true, Ordering::Release);
+            return Poll::Pending;
         };
+        let mut piece = |mut bytes: Bytes| {
+            *rest = bytes.split_off(bytes.len().min(PIECE_BYTES));
+            bytes
+        };
+        let frame = frame.map(|frame| frame.map(|frame| frame.map_data(&mut piece)));
         let bytes = content_bytes(frame.as_ref());
         streams.0.connection.content_sent(bytes);
         sending.handed.fetch_add(bytes, Ordering::AcqRel);
-        let is_complete = frame.is_none() || self.body.is_end_stream();
+        let is_complete = frame.is_none() || (rest.is_empty() && body.is_end_stream());
         sending.has_nothing.store(is_complete, Ordering::Release);
         sending.is_complete.fetch_or(is_complete, Ordering::AcqRel);
-        let stream = self.stream.clone();
+        let stream = stream.clone();
         let tracked = |bytes: Bytes| Bytes::from_owner(Piece { bytes, stream });
         Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(tracked))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let (rest, body) = (self.rest.len() as u64, self.body.size_hint());
+        let mut all = SizeHint::new();
+        all.set_lower(body.lower() + rest);
+        if let Some(upper) = body.upper() {
+            all.set_upper(upper + rest);
+        }
+        all
     }
 }
 
@@ -383,7 +401,9 @@ mod tests {
         let _unread = has_unread.then(|| streams.open().answered(response(10)).into_body());
         let advancing = async {
             for _ in 0..4 {
-                drop(read.frame().await.expect("a frame"));
+                for _ in 0..WRITE_BYTES / PIECE_BYTES {
+                    drop(read.frame().await.expect("a frame"));
+                }
                 assert!(tokio::time::timeout(Duration::from_millis(5), live.frame()).await.is_err(), "it has nothing");
                 clock.advance(WRITE_WINDOW);
                 tokio::task::yield_now().await;
@@ -400,6 +420,22 @@ mod tests {
     async fn a_response_that_is_not_read_is_noticed_beside_others() {
         assert!(is_slow(true).await);
         assert!(!is_slow(false).await);
+    }
+
+    #[tokio::test]
+    async fn what_is_read_of_a_large_chunk_counts() {
+        let (streams, all) = (streams(), 3 * PIECE_BYTES + 1);
+        let stream = streams.open();
+        let sending = stream.0.sending.clone();
+        let mut body = stream.answered(response(all)).into_body();
+        for read in [PIECE_BYTES, 2 * PIECE_BYTES, 3 * PIECE_BYTES, all] {
+            let before = sending.written.load(Ordering::Acquire);
+            assert_eq!(body.size_hint().exact(), Some((all - before) as u64));
+            drop(body.frame().await.expect("a frame").expect("data"));
+            assert_eq!(sending.written.load(Ordering::Acquire), read);
+            assert_eq!(sending.is_complete.load(Ordering::Acquire), read == all);
+        }
+        assert!(body.is_end_stream());
     }
 
     /// A body that always has more.

@@ -11,6 +11,7 @@ pub mod live;
 pub mod log_ins;
 pub mod rejections;
 mod scope_name;
+pub mod self_check;
 pub mod settings;
 pub mod state;
 pub mod tenants;

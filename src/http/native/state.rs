@@ -124,7 +124,7 @@ async fn answer(
     Ok(reply::at_position(answer, position))
 }
 
-fn wants_digest(uri: &Uri) -> Result<bool, Fault> {
+pub(super) fn wants_digest(uri: &Uri) -> Result<bool, Fault> {
     let params = Params::parse(uri.query().unwrap_or_default().as_bytes())?;
     params.one("digest")?.map_or(Ok(false), |text| truth("digest", text))
 }

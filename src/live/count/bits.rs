@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::index::{BLOCK_USERS, BLOCK_WORDS};
+use super::index::{BLOCK_USERS, BLOCK_WORDS, Place};
 
 /// Maximum number of members of a set stored as one list, which is copied as a whole.
 const LIST_MAX: usize = 1_024;
@@ -35,6 +35,19 @@ impl Default for Bits {
 }
 
 impl Bits {
+    /// Creates the set of these users, which are in ascending order.
+    pub fn of(users: Vec<u32>) -> Self {
+        let Some(last) = users.last() else { return Bits::default() };
+        if users.len() <= LIST_MAX && !is_dense(users.len(), *last as usize / 64 + 1) {
+            return Bits::List(users);
+        }
+        let mut parts = vec![Part::Empty; (last / BLOCK_USERS) as usize + 1];
+        for members in users.chunk_by(|one, other| one / BLOCK_USERS == other / BLOCK_USERS) {
+            parts[(members[0] / BLOCK_USERS) as usize] = Part::of(members);
+        }
+        Bits::Blocks(parts)
+    }
+
     /// Adds a user by dense index; does nothing if present.
     pub fn insert(&mut self, ix: u32) {
         match self {
@@ -73,26 +86,28 @@ impl Bits {
         }
     }
 
-    /// Sets the bits of one block's members in `out`, the words of that block.
+    /// Sets the bits of a span's members in `out`, the words of the span.
     #[inline(always)]
-    pub fn or_into(&self, block: usize, out: &mut [u64]) {
+    pub fn or_into(&self, at: Place, out: &mut [u64]) {
         match self {
-            Bits::Blocks(parts) => match parts.get(block) {
+            Bits::Blocks(parts) => match parts.get(at.block) {
                 Some(Part::Dense(words)) => {
-                    for (o, w) in out.iter_mut().zip(words.iter()) {
+                    for (o, w) in out.iter_mut().zip(words.iter().skip(at.word)) {
                         *o |= w;
                     }
                 }
                 Some(Part::List(list)) => {
-                    let end = out.len() * 64;
-                    for at in list.iter().map(|at| usize::from(*at)).take_while(|at| *at < end) {
-                        out[at / 64] |= 1 << (at % 64);
+                    let start = at.word * 64;
+                    let end = start + out.len() * 64;
+                    let from = list.partition_point(|position| usize::from(*position) < start);
+                    for position in list[from..].iter().map(|at| usize::from(*at)).take_while(|at| *at < end) {
+                        out[(position - start) / 64] |= 1 << (position % 64);
                     }
                 }
                 Some(Part::Empty) | None => {}
             },
             Bits::List(list) => {
-                let start = block as u32 * BLOCK_USERS;
+                let start = at.first_user();
                 let end = start + (out.len() * 64) as u32;
                 let from = list.partition_point(|ix| *ix < start);
                 for ix in list[from..].iter().take_while(|ix| **ix < end) {
@@ -103,27 +118,28 @@ impl Bits {
         }
     }
 
-    /// The first `words` words of one block, if it is stored as bits and has that many.
+    /// The `words` words of a span, if they are stored as bits.
     #[inline(always)]
-    pub fn whole(&self, block: usize, words: usize) -> Option<&[u64]> {
+    pub fn whole(&self, at: Place, words: usize) -> Option<&[u64]> {
         match self {
-            Bits::Blocks(parts) => match parts.get(block)? {
-                Part::Dense(all) => all.get(..words),
+            Bits::Blocks(parts) => match parts.get(at.block)? {
+                Part::Dense(all) => all.get(at.word..at.word + words),
                 Part::Empty | Part::List(_) => None,
             },
             Bits::List(_) => None,
         }
     }
 
-    /// Clears the bits in `mask`, the words of one block, that are not members.
+    /// Clears the bits in `mask`, the words of a span, that are not members.
     #[inline(always)]
-    pub fn and_into(&self, block: usize, mask: &mut [u64]) {
+    pub fn and_into(&self, at: Place, mask: &mut [u64]) {
         if let Bits::Blocks(parts) = self
-            && let Some(Part::Dense(words)) = parts.get(block)
+            && let Some(Part::Dense(words)) = parts.get(at.block)
         {
             // Words beyond those stored have no members.
-            let known = words.len().min(mask.len());
-            for (m, w) in mask.iter_mut().zip(words.iter()) {
+            let stored = words.get(at.word..).unwrap_or_default();
+            let known = stored.len().min(mask.len());
+            for (m, w) in mask.iter_mut().zip(stored) {
                 *m &= w;
             }
             mask[known..].fill(0);
@@ -132,9 +148,37 @@ impl Bits {
         // On the stack, so that counting allocates nothing.
         let mut members = [0; BLOCK_WORDS];
         let members = &mut members[..mask.len()];
-        self.or_into(block, members);
+        self.or_into(at, members);
         for (m, w) in mask.iter_mut().zip(members) {
             *m &= *w;
+        }
+    }
+
+    /// Returns true if a user, by dense index, is a member.
+    pub fn contains(&self, ix: u32) -> bool {
+        match self {
+            Bits::List(list) => list.binary_search(&ix).is_ok(),
+            Bits::Blocks(parts) => {
+                parts.get((ix / BLOCK_USERS) as usize).is_some_and(|part| part.contains(ix % BLOCK_USERS))
+            }
+        }
+    }
+
+    /// Iterates over the members by dense index, ascending.
+    pub fn members(&self) -> Box<dyn Iterator<Item = u32> + '_> {
+        match self {
+            Bits::List(list) => Box::new(list.iter().copied()),
+            Bits::Blocks(parts) => {
+                Box::new((0..).zip(parts).flat_map(|(n, part)| part.members().map(move |at| n * BLOCK_USERS + at)))
+            }
+        }
+    }
+
+    /// The number of members.
+    pub fn count(&self) -> usize {
+        match self {
+            Bits::List(list) => list.len(),
+            Bits::Blocks(parts) => parts.iter().map(Part::count).sum(),
         }
     }
 
@@ -166,6 +210,21 @@ impl Bits {
 }
 
 impl Part {
+    /// Makes the part of these users, which are of one block and in ascending order.
+    fn of(users: &[u32]) -> Self {
+        let places = users.iter().map(|ix| (ix % BLOCK_USERS) as usize);
+        let words = words_for(places.clone().next_back().unwrap_or_default());
+        if !is_dense(users.len(), words) {
+            // A position in a block is below 8,192, so that 16 bits hold it.
+            return Part::List(Arc::new(places.map(|at| at as u16).collect()));
+        }
+        let mut bits = vec![0; words];
+        for at in places {
+            bits[at / 64] |= 1 << (at % 64);
+        }
+        Part::Dense(bits.into())
+    }
+
     fn insert(&mut self, at: u32) {
         match self {
             // A position in a block is below 8,192, so that 16 bits hold it.
@@ -220,6 +279,30 @@ impl Part {
         }
     }
 
+    fn contains(&self, at: u32) -> bool {
+        match self {
+            Part::Empty => false,
+            Part::List(list) => list.binary_search(&(at as u16)).is_ok(),
+            Part::Dense(bits) => bits.get(at as usize / 64).is_some_and(|word| word & (1 << (at % 64)) != 0),
+        }
+    }
+
+    fn members(&self) -> Box<dyn Iterator<Item = u32> + '_> {
+        match self {
+            Part::Empty => Box::new(std::iter::empty()),
+            Part::List(list) => Box::new(list.iter().map(|at| u32::from(*at))),
+            Part::Dense(bits) => Box::new((0..bits.len() as u32 * 64).filter(|at| self.contains(*at))),
+        }
+    }
+
+    fn count(&self) -> usize {
+        match self {
+            Part::Empty => 0,
+            Part::List(list) => list.len(),
+            Part::Dense(bits) => bits.iter().map(|word| word.count_ones() as usize).sum(),
+        }
+    }
+
     fn heap_bytes(&self) -> usize {
         let counters = 2 * size_of::<usize>();
         match self {
@@ -255,18 +338,31 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::super::index::SEGMENT_WORDS;
     use super::*;
 
     fn members(bits: &Bits, blocks: usize) -> BTreeSet<u32> {
         let mut found = BTreeSet::new();
         for block in 0..blocks {
-            let mut words = [0; BLOCK_WORDS];
-            bits.or_into(block, &mut words);
-            let mut all = [!0; BLOCK_WORDS];
-            bits.and_into(block, &mut all);
+            let (at, mut words, mut all) = (Place { block, word: 0 }, [0; BLOCK_WORDS], [!0; BLOCK_WORDS]);
+            bits.or_into(at, &mut words);
+            bits.and_into(at, &mut all);
             assert_eq!(words, all, "or_into and and_into agree");
-            if let Some(whole) = bits.whole(block, BLOCK_WORDS) {
+            if let Some(whole) = bits.whole(at, BLOCK_WORDS) {
                 assert_eq!(words, whole, "whole agrees");
+            }
+            for word in (0..BLOCK_WORDS).step_by(SEGMENT_WORDS) {
+                let (at, mut some, mut kept) = (Place { block, word }, [0; SEGMENT_WORDS], [!0; SEGMENT_WORDS]);
+                bits.or_into(at, &mut some);
+                bits.and_into(at, &mut kept);
+                assert_eq!(
+                    (some, kept),
+                    (words[word..word + SEGMENT_WORDS].try_into().unwrap(), some),
+                    "a segment agrees"
+                );
+                if let Some(whole) = bits.whole(at, SEGMENT_WORDS) {
+                    assert_eq!(some, whole, "whole agrees for a segment");
+                }
             }
             for (w, word) in words.iter().enumerate() {
                 for bit in (0..64).filter(|bit| word & (1 << bit) != 0) {
@@ -296,8 +392,33 @@ mod tests {
                 let ix = if ix % 3 == 0 { ix % 100 } else { ix };
                 if add { bits.insert(ix); reference.insert(ix); } else { bits.remove(ix); reference.remove(&ix); }
             }
+            prop_assert_eq!(bits.members().collect::<Vec<_>>(), reference.iter().copied().collect::<Vec<_>>());
+            prop_assert_eq!(bits.count(), reference.len());
+            prop_assert!((0..30_000).all(|ix| bits.contains(ix) == reference.contains(&ix)));
             prop_assert_eq!(members(&bits, 3), reference);
             prop_assert_eq!(members(&before.0, 3), before.1, "a clone stays as it was");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_set_of_many_is_the_one_that_inserts_make(
+            users in proptest::collection::btree_set(0u32..20_000, 0..2_000),
+            apart in 1u32..17,
+            first in prop_oneof![Just(0), Just(600), Just(1_100u32)],
+            later in proptest::collection::vec(0u32..20_000, 0..20),
+        ) {
+            let users: BTreeSet<u32> = users.into_iter().chain((0..first).map(|n| n * apart)).collect();
+            let (mut at_once, mut inserted) = (Bits::of(users.iter().copied().collect()), Bits::default());
+            users.iter().for_each(|ix| inserted.insert(*ix));
+            prop_assert_eq!(members(&at_once, 3), members(&inserted, 3));
+            for ix in later {
+                at_once.insert(ix);
+                inserted.insert(ix);
+                at_once.remove(ix / 2);
+                inserted.remove(ix / 2);
+            }
+            prop_assert_eq!(members(&at_once, 3), members(&inserted, 3));
         }
     }
 

@@ -13,6 +13,10 @@ use crate::domain::{Category, Channel, PerChannel, Status};
 pub const BLOCK_WORDS: usize = 128;
 /// Users in a full block.
 pub const BLOCK_USERS: u32 = (BLOCK_WORDS * 64) as u32;
+/// Words in a full segment, the unit in which a block knows what changed: one cache line of each plane.
+pub const SEGMENT_WORDS: usize = 8;
+/// Segments in a full block.
+pub const BLOCK_SEGMENTS: usize = BLOCK_WORDS / SEGMENT_WORDS;
 
 /// One bit of every user, named by the property it stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,11 +185,16 @@ pub struct Block {
     planes: Vec<u64>,
     current: [Sliced; 4],
     max: [Sliced; 4],
+    /// The generation in which each segment last changed.
+    changed: [u64; BLOCK_SEGMENTS],
+    /// The newest of these.
+    newest: u64,
 }
 
 impl Block {
     fn new(words: usize) -> Self {
-        Block { words, planes: vec![0; Plane::COUNT * words], current: Default::default(), max: Default::default() }
+        let (current, max) = Default::default();
+        Block { words, planes: vec![0; Plane::COUNT * words], current, max, changed: [0; BLOCK_SEGMENTS], newest: 0 }
     }
 
     /// Number of words in each plane.
@@ -194,27 +203,21 @@ impl Block {
         self.words
     }
 
-    /// The words of one plane.
+    /// Iterates over the segments that changed after `generation`; over all with `None`.
     #[inline(always)]
-    pub fn plane(&self, plane: Plane) -> &[u64] {
-        let from = plane.row() * self.words;
-        &self.planes[from..from + self.words]
+    pub fn changed_after(&self, generation: Option<u64>) -> impl Iterator<Item = usize> {
+        let segments = match generation {
+            Some(generation) if self.newest <= generation => 0,
+            _ => self.words.div_ceil(SEGMENT_WORDS),
+        };
+        let is_meant = move |segment: &usize| generation.is_none_or(|generation| self.changed[*segment] > generation);
+        (0..segments).filter(is_meant)
     }
 
-    /// Numbers of conversations held on the channel: one plane per binary digit, the lowest first.
-    #[inline(always)]
-    pub fn current(&self, channel: Channel) -> std::slice::ChunksExact<'_, u64> {
-        self.current[channel as usize].0.chunks_exact(self.words)
-    }
-
-    /// Maximum numbers of conversations on the channel, in the same form as [`Block::current`].
-    #[inline(always)]
-    pub fn max(&self, channel: Channel) -> std::slice::ChunksExact<'_, u64> {
-        self.max[channel as usize].0.chunks_exact(self.words)
-    }
-
-    fn set(&mut self, ix: usize, columns: &Columns) {
+    fn set(&mut self, ix: usize, columns: &Columns, generation: u64) {
         let (word, bit) = (ix / 64, 1 << (ix % 64));
+        self.changed[word / SEGMENT_WORDS] = generation;
+        self.newest = generation;
         for (row, plane) in self.planes.chunks_exact_mut(self.words).enumerate() {
             let on = columns.planes >> row & 1 == 1;
             plane[word] = if on { plane[word] | bit } else { plane[word] & !bit };
@@ -241,12 +244,107 @@ impl Block {
             planes: widen(&self.planes, self.words, to),
             current: self.current.each_ref().map(|s| s.widen(self.words, to)),
             max: self.max.each_ref().map(|s| s.widen(self.words, to)),
+            changed: self.changed,
+            newest: self.newest,
         }
     }
 
     fn heap_bytes(&self) -> usize {
         let sliced = self.current.iter().chain(&self.max).map(|s| s.0.capacity());
         (self.planes.capacity() + sliced.sum::<usize>()) * 8 + size_of::<Self>()
+    }
+}
+
+/// Users of one block whose words are side by side: all of the block, or one segment.
+#[derive(Clone, Copy, Debug)]
+pub struct Span<'b> {
+    block: &'b Block,
+    place: Place,
+    words: usize,
+}
+
+/// The place of a span among the users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The number of its block.
+    pub block: usize,
+    /// Its first word within the block.
+    pub word: usize,
+}
+
+impl Place {
+    /// The dense index of the first user.
+    #[inline(always)]
+    pub const fn first_user(self) -> u32 {
+        self.block as u32 * BLOCK_USERS + self.word as u32 * 64
+    }
+}
+
+impl<'b> Span<'b> {
+    /// All users of block number `n`.
+    #[inline(always)]
+    pub fn of(n: usize, block: &'b Block) -> Self {
+        Span { block, place: Place { block: n, word: 0 }, words: block.words }
+    }
+
+    /// The users of one segment of block number `n`.
+    #[inline(always)]
+    pub fn segment(n: usize, block: &'b Block, segment: usize) -> Self {
+        let word = segment * SEGMENT_WORDS;
+        Span { block, place: Place { block: n, word }, words: SEGMENT_WORDS.min(block.words - word) }
+    }
+
+    /// Number of words in each plane.
+    #[inline(always)]
+    pub fn words(&self) -> usize {
+        self.words
+    }
+
+    /// The place of the span.
+    #[inline(always)]
+    pub fn place(&self) -> Place {
+        self.place
+    }
+
+    /// The words of one plane.
+    #[inline(always)]
+    pub fn plane(&self, plane: Plane) -> &'b [u64] {
+        let from = plane.row() * self.block.words + self.place.word;
+        &self.block.planes[from..from + self.words]
+    }
+
+    /// Numbers of conversations held on the channel.
+    #[inline(always)]
+    pub fn current(&self, channel: Channel) -> Digits<'b> {
+        self.digits(&self.block.current[channel as usize])
+    }
+
+    /// Maximum numbers of conversations on the channel.
+    #[inline(always)]
+    pub fn max(&self, channel: Channel) -> Digits<'b> {
+        self.digits(&self.block.max[channel as usize])
+    }
+
+    #[inline(always)]
+    fn digits(&self, numbers: &'b Sliced) -> Digits<'b> {
+        Digits { planes: numbers.0.chunks_exact(self.block.words), from: self.place.word, words: self.words }
+    }
+}
+
+/// A number of every user of a span: the words of one binary digit after the other, the lowest first.
+#[derive(Clone, Debug)]
+pub struct Digits<'b> {
+    planes: std::slice::ChunksExact<'b, u64>,
+    from: usize,
+    words: usize,
+}
+
+impl<'b> Iterator for Digits<'b> {
+    type Item = &'b [u64];
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<&'b [u64]> {
+        self.planes.next().map(|plane| &plane[self.from..self.from + self.words])
     }
 }
 
@@ -263,6 +361,7 @@ fn widen(planes: &[u64], from: usize, to: usize) -> Vec<u64> {
 #[derive(Clone, Debug, Default)]
 pub struct Index {
     blocks: Vec<Arc<Block>>,
+    generation: u64,
 }
 
 impl Index {
@@ -270,6 +369,23 @@ impl Index {
     #[inline(always)]
     pub fn blocks(&self) -> &[Arc<Block>] {
         &self.blocks
+    }
+
+    /// Number of segments in all blocks.
+    pub fn segments(&self) -> usize {
+        let last = self.blocks.last().map_or(0, |block| block.words.div_ceil(SEGMENT_WORDS));
+        self.blocks.len().saturating_sub(1) * BLOCK_SEGMENTS + last
+    }
+
+    /// The number of times that [`Index::begin`] was called. What changed between two clones of an index is what has a
+    /// generation after that of the older.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Begins a generation, to which the changes that follow belong. Called before the first change after a clone.
+    pub fn begin(&mut self) {
+        self.generation += 1;
     }
 
     /// Stores a user's columns. Copies the block if a view shares it.
@@ -287,7 +403,13 @@ impl Index {
                 self.widen_last(needed);
             }
         }
-        Arc::make_mut(&mut self.blocks[block]).set(local, columns);
+        let shared = &mut self.blocks[block];
+        // Compared with what is there before a shared block is copied: many entries change only what is not counted.
+        if let Some(own) = Arc::get_mut(shared) {
+            own.set(local, columns, self.generation);
+        } else if shared.get(local) != *columns {
+            Arc::make_mut(shared).set(local, columns, self.generation);
+        }
     }
 
     /// A user's columns; all clear for a user that was never stored.

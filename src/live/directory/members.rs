@@ -15,13 +15,21 @@ pub struct Members {
 }
 
 impl Members {
+    /// Creates the memberships of these sets: by dimension and row, and by role.
+    pub(super) fn new(
+        sets: [Chunks<Option<Arc<Bits>>>; Dimension::ALL.len()],
+        roles: [Arc<Bits>; Role::ALL.len()],
+    ) -> Self {
+        Members { sets, roles }
+    }
+
     /// The users with one value, given by its row in the dimension's table; `None` if no user ever had it.
-    pub fn of(&self, dimension: Dimension, row: u32) -> Option<&Bits> {
-        self.sets[dimension as usize].get(row as usize)?.as_deref()
+    pub fn of(&self, dimension: Dimension, row: u32) -> Option<&Arc<Bits>> {
+        self.sets[dimension as usize].get(row as usize)?.as_ref()
     }
 
     /// The users that have a role.
-    pub fn role(&self, role: Role) -> &Bits {
+    pub fn role(&self, role: Role) -> &Arc<Bits> {
         &self.roles[role as usize]
     }
 

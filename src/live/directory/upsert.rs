@@ -13,7 +13,7 @@ use crate::domain::directory::{
 };
 use crate::domain::ids::{EntityRef, MAX_ID};
 use crate::domain::json::Field;
-use crate::domain::{Profile, RoleGrant, Time};
+use crate::domain::{PackedProfile, Profile, RoleGrant, Time};
 
 /// Number of references looked up per unit of work.
 const REFERENCES_PER_UNIT: usize = 16;
@@ -246,9 +246,10 @@ impl Upsert {
             Target::Known(ix) => Some(ix),
             Target::New | Target::Unclear => None,
         };
-        let before = target.and_then(|ix| directory.users.account(ix)).map(|account| account.profile.clone());
+        let packed = target.and_then(|ix| directory.users.account(ix)).map(|account| account.profile.clone());
+        let before = packed.as_ref().map(|packed| packed.unpack());
         let mut profile = match &before {
-            Some(profile) => Profile::clone(profile),
+            Some(profile) => profile.clone(),
             None => directory.new_user(patch)?,
         };
         directory.patch_profile(&mut profile, patch)?;
@@ -268,13 +269,13 @@ impl Upsert {
                 return Err((String::from(member), TAKEN));
             }
         }
-        if let (Some(ix), true) = (target, before.as_deref() == Some(&profile)) {
+        if let (Some(ix), true) = (target, before.as_ref() == Some(&profile)) {
             // The stage before freed the names.
             directory.users.rename(ix);
             self.done.changes.unchanged += 1;
             return Ok(());
         }
-        let profile = Arc::new(profile);
+        let profile = Arc::new(PackedProfile::from(&profile));
         let ix = match target {
             Some(ix) => {
                 directory.users.replace(ix, profile.clone());
@@ -286,7 +287,7 @@ impl Upsert {
                 directory.users.insert(profile.clone())
             }
         };
-        directory.change_memberships(ix, before.as_deref(), Some(&profile));
+        directory.change_memberships(ix, packed.as_deref(), Some(&profile));
         self.done.users.push(ix);
         Ok(())
     }

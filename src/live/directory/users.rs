@@ -6,8 +6,8 @@ use rpds::ListSync;
 use uuid::Uuid;
 
 use crate::domain::event::PasswordHash;
-use crate::domain::{Profile, Time};
-use crate::live::persistent::{Chunks, Lookup};
+use crate::domain::{PackedProfile, Time};
+use crate::live::persistent::{Chunks, Lookup, LookupBuilder};
 
 /// The stored password of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub struct Password {
 #[derive(Clone, Debug)]
 pub struct Account {
     /// The user's profile.
-    pub profile: Arc<Profile>,
+    pub profile: Arc<PackedProfile>,
     /// The password, if the user has one. Kept apart from the profile, which API responses contain.
     pub password: Option<Arc<Password>>,
     /// Recorded time of the deletion. Since then the user is not found, only remembered.
@@ -47,6 +47,39 @@ pub struct Users {
     free: ListSync<u32>,
     /// The highest integer id ever assigned.
     high: i64,
+}
+
+/// The indexes that find the users of a checkpoint.
+pub(super) struct Names {
+    by_id: Lookup,
+    by_guid: Lookup,
+    by_external: Lookup,
+    by_email: Lookup,
+}
+
+impl Names {
+    /// Makes the indexes of these accounts, in one pass over them. Of deleted users the ids are registered; external id and
+    /// e-mail address are not, since they may belong to another user by now.
+    pub fn of(accounts: &[Account]) -> Self {
+        let [mut by_id, mut by_guid] = [(); 2].map(|()| LookupBuilder::with_capacity(accounts.len()));
+        let [mut by_external, mut by_email] = [(); 2].map(|()| LookupBuilder::default());
+        for (ix, Account { profile, deleted, .. }) in (0..).zip(accounts) {
+            by_id.add(&profile.id, ix);
+            by_guid.add(&profile.guid, ix);
+            if deleted.is_some() {
+                continue;
+            }
+            if let Some(id) = profile.external_id() {
+                by_external.add(id, ix);
+            }
+            if let Some(email) = profile.email() {
+                by_email.add(email.to_lowercase().as_str(), ix);
+            }
+        }
+        let [by_id, by_guid, by_external, by_email] =
+            [by_id, by_guid, by_external, by_email].map(LookupBuilder::finish);
+        Names { by_id, by_guid, by_external, by_email }
+    }
 }
 
 impl Users {
@@ -71,7 +104,7 @@ impl Users {
     }
 
     /// Iterates over all users that are not deleted, with their dense indexes.
-    pub fn live(&self) -> impl Iterator<Item = (u32, &Arc<Profile>)> {
+    pub fn live(&self) -> impl Iterator<Item = (u32, &Arc<PackedProfile>)> {
         self.accounts.iter().enumerate().filter_map(|(ix, slot)| {
             let account = slot.as_ref().filter(|account| account.deleted.is_none())?;
             Some((ix as u32, &account.profile))
@@ -90,13 +123,13 @@ impl Users {
 
     /// Finds a user that is not deleted by the customer's own id.
     pub fn by_external(&self, id: &str) -> Option<u32> {
-        self.by_external.find(id, |ix| self.has(ix, |profile| profile.external_id.as_deref() == Some(id)))
+        self.by_external.find(id, |ix| self.has(ix, |profile| profile.external_id() == Some(id)))
     }
 
     /// Finds a user that is not deleted by e-mail address, ignoring case.
     pub fn by_email(&self, email: &str) -> Option<u32> {
         let email = email.to_lowercase();
-        let is_it = |profile: &Profile| profile.email.as_ref().is_some_and(|other| other.to_lowercase() == email);
+        let is_it = |profile: &PackedProfile| profile.email().is_some_and(|other| other.to_lowercase() == email);
         self.by_email.find(email.as_str(), |ix| self.has(ix, is_it))
     }
 
@@ -110,8 +143,17 @@ impl Users {
         self.high = self.high.max(id);
     }
 
+    /// Sets all users, the dense index of each being its place. `names` are those of the same accounts.
+    pub(super) fn restore(&mut self, accounts: Vec<Account>, names: Names) {
+        let highest = accounts.iter().map(|account| account.profile.id).max().unwrap_or_default();
+        self.raise(highest);
+        let Names { by_id, by_guid, by_external, by_email } = names;
+        (self.by_id, self.by_guid, self.by_external, self.by_email) = (by_id, by_guid, by_external, by_email);
+        self.accounts = accounts.into_iter().map(Some).collect();
+    }
+
     /// Adds a user and returns the dense index.
-    pub fn insert(&mut self, profile: Arc<Profile>) -> u32 {
+    pub fn insert(&mut self, profile: Arc<PackedProfile>) -> u32 {
         // Freed indexes are reused, so that bitsets do not grow with every user that ever existed.
         let ix = match self.free.first().copied() {
             Some(ix) => {
@@ -126,15 +168,6 @@ impl Users {
         ix
     }
 
-    /// Adds a deleted user and returns the dense index. The ids are registered; external id and e-mail address are not,
-    /// since they may belong to another user by now.
-    pub fn insert_deleted(&mut self, profile: Arc<Profile>, deleted: Time) -> u32 {
-        // Called only while a checkpoint is restored, when no index is free.
-        let ix = self.accounts.len() as u32;
-        self.place(ix, Account { profile, password: None, deleted: Some(deleted) });
-        ix
-    }
-
     fn place(&mut self, ix: u32, account: Account) {
         self.raise(account.profile.id);
         self.by_id.insert(&account.profile.id, ix);
@@ -144,7 +177,7 @@ impl Users {
 
     /// Replaces a user's profile and registers its names, which [`Users::free_names`] must have freed. Integer id and
     /// GUID must be unchanged.
-    pub fn replace(&mut self, ix: u32, profile: Arc<Profile>) {
+    pub fn replace(&mut self, ix: u32, profile: Arc<PackedProfile>) {
         self.name(&profile, ix);
         if let Some(account) = self.account_mut(ix) {
             account.profile = profile;
@@ -188,24 +221,24 @@ impl Users {
     pub fn free_names(&mut self, ix: u32) {
         let Some(Account { profile, deleted: None, .. }) = self.account(ix) else { return };
         let profile = profile.clone();
-        if let Some(id) = &profile.external_id {
-            self.by_external.remove(id.as_str(), ix);
+        if let Some(id) = profile.external_id() {
+            self.by_external.remove(id, ix);
         }
-        if let Some(email) = &profile.email {
+        if let Some(email) = profile.email() {
             self.by_email.remove(email.to_lowercase().as_str(), ix);
         }
     }
 
-    fn name(&mut self, profile: &Profile, ix: u32) {
-        if let Some(id) = &profile.external_id {
-            self.by_external.insert(id.as_str(), ix);
+    fn name(&mut self, profile: &PackedProfile, ix: u32) {
+        if let Some(id) = profile.external_id() {
+            self.by_external.insert(id, ix);
         }
-        if let Some(email) = &profile.email {
+        if let Some(email) = profile.email() {
             self.by_email.insert(email.to_lowercase().as_str(), ix);
         }
     }
 
-    fn has(&self, ix: u32, is_it: impl Fn(&Profile) -> bool) -> bool {
+    fn has(&self, ix: u32, is_it: impl Fn(&PackedProfile) -> bool) -> bool {
         self.account(ix).is_some_and(|account| is_it(&account.profile))
     }
 

@@ -112,6 +112,22 @@ impl<T: Clone + Default> Chunks<T> {
     }
 }
 
+impl<T> FromIterator<T> for Chunks<T> {
+    /// Collects elements in order, without gaps and without copying any of them later.
+    fn from_iter<I: IntoIterator<Item = T>>(elements: I) -> Self {
+        let mut elements = elements.into_iter().peekable();
+        let mut blocks = Vec::new();
+        while elements.peek().is_some() {
+            let mut block = Vec::new();
+            while block.len() < BLOCK && elements.peek().is_some() {
+                block.push(Arc::new(elements.by_ref().take(CHUNK).collect()));
+            }
+            blocks.push(Arc::new(block));
+        }
+        Chunks { blocks }
+    }
+}
+
 impl<T> Index<usize> for Chunks<T> {
     type Output = T;
 
@@ -181,6 +197,18 @@ mod tests {
         }
         assert_eq!(list.len(), 10_000);
         assert!(list.iter().copied().eq(0..10_000));
+    }
+
+    #[test]
+    fn a_collected_list_is_the_one_that_pushes_make() {
+        for length in [0, 1, 31, 32, 33, 4_095, 4_096, 4_097, 10_000] {
+            let mut list: Chunks<usize> = (0..length).collect();
+            assert_eq!((list.len(), list.is_empty()), (length, length == 0));
+            assert!(list.iter().copied().eq(0..length));
+            assert_eq!((list.get(length / 2).copied(), list.get(length)), ((length > 0).then_some(length / 2), None));
+            assert_eq!(list.push(7), length);
+            assert_eq!(list.get(length), Some(&7));
+        }
     }
 
     #[test]

@@ -42,8 +42,7 @@ impl State {
 
     /// Derives the values of all users after a load. When they last changed was loaded, or is not known.
     pub(super) fn derive_values(&mut self) {
-        for ix in 0..self.people.len() as u32 {
-            *self.values.reach(ix as usize) = self.values_of(&self.directory, ix);
-        }
+        let users = 0..self.people.len() as u32;
+        self.values = users.map(|ix| self.values_of(&self.directory, ix)).collect();
     }
 }

@@ -62,7 +62,7 @@ impl State {
         let known = person.sessions.get(session);
         let (of_desk, ended_at) = known.map_or((false, Time::NEVER), |known| (known.of_desk, known.ended_at));
         let before = person.sessions.insert(
-            session.into(),
+            session,
             Session {
                 at: time,
                 open: true,
@@ -146,7 +146,7 @@ impl State {
             return Ok(Outcome::Stale);
         };
         // The `desk.connected` of an unknown session may still arrive late; the recorded end makes it stale.
-        let known = person.sessions.entry(session.into()).or_insert(Session {
+        let unknown = Session {
             at: time,
             open: false,
             surface: Surface::default(),
@@ -157,7 +157,8 @@ impl State {
             socket: false,
             of_desk: false,
             ended_at: Time::NEVER,
-        });
+        };
+        let known = person.sessions.get_or_insert(session, unknown);
         known.at = time;
         self.usage.sessions -= usize::from(std::mem::take(&mut known.open));
         let before = known.ended.replace(recorded);
@@ -176,13 +177,13 @@ impl State {
         let recorded = self.recorded;
         let person = &mut self.people[ix as usize];
         person.closed_all = person.closed_all.max(time);
-        steps::count(person.sessions.len());
+        steps::count(person.sessions.size());
         let mut closed = Vec::new();
         for (name, session) in person.sessions.iter_mut().filter(|(_, session)| session.open) {
             session.at = session.at.max(time);
             session.open = false;
             session.ended = Some(recorded);
-            closed.push((name.clone(), session.at));
+            closed.push((Box::<str>::from(name), session.at));
         }
         for (name, at) in &closed {
             person.end_session(name, *at);
@@ -257,11 +258,11 @@ impl State {
     pub fn open_sessions(&self) -> Vec<Lease> {
         let mut leases = Vec::new();
         for (ix, profile) in self.directory.users().live() {
-            for (session, known) in &self.people[ix as usize].sessions {
+            for (session, known) in self.people[ix as usize].sessions.iter() {
                 if known.open {
                     leases.push(Lease {
                         user: profile.id,
-                        session: session.clone(),
+                        session: session.into(),
                         opened: known.opened,
                         seconds: known.lease_seconds,
                     });
@@ -283,7 +284,7 @@ impl State {
     pub(super) fn drop_sessions(&mut self, ix: u32) {
         let user = self.user_id(ix);
         let sessions = std::mem::take(&mut self.people[ix as usize].sessions);
-        steps::count(sessions.len());
+        steps::count(sessions.size());
         for (session, known) in sessions {
             self.usage.sessions -= usize::from(known.open);
             self.tombstones.place(Tombstone::Session(user, session), known.ended, None);
@@ -305,13 +306,15 @@ impl State {
         let user = self.user_id(ix);
         for _ in 0..FORGOTTEN_PER_ENTRY {
             let person = &mut self.people[ix as usize];
-            steps::count(person.sessions.len());
+            steps::count(person.sessions.size());
             let ended = || person.sessions.iter().filter_map(|(name, known)| Some((known.ended?, name)));
             if ended().count() <= ENDED_SESSIONS_PER_USER {
                 return;
             }
             // By time, then by name: every replay must drop the same session.
-            let Some((since, name)) = ended().min().map(|(since, name)| (since, name.clone())) else { return };
+            let Some((since, name)) = ended().min().map(|(since, name)| (since, Box::<str>::from(name))) else {
+                return;
+            };
             let known = person.sessions.remove(&name);
             person.sessions_floor = person.sessions_floor.max(known.map_or(Time::NEVER, |known| known.at));
             self.tombstones.place(Tombstone::Session(user, name), Some(since), None);

@@ -61,8 +61,8 @@ impl State {
         let mut usage = Usage::default();
         for person in self.people.iter() {
             steps::count(1);
-            usage.sessions += person.sessions.values().filter(|session| session.open).count();
-            usage.slots += person.held_in_all();
+            usage.sessions += person.sessions.iter().filter(|(_, session)| session.open).count();
+            usage.slots += person.held.size();
         }
         usage
     }

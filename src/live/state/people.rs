@@ -33,9 +33,8 @@ impl State {
         }
         // Each value has a time of its own: some may be newer than the event, and others older.
         for (channel, on) in channels {
-            let toggle = &mut person.toggles[*channel];
-            let at = effective(event, toggle.at);
-            won |= toggle.set(*on, at);
+            let at = effective(event, person.lanes.of(*channel).toggle.at);
+            won |= person.lanes.of_mut(*channel).toggle.set(*on, at);
         }
         if !won {
             return Ok(Outcome::Stale);
@@ -75,7 +74,7 @@ impl State {
         Arc::make_mut(&mut self.directory).delete(ix, recorded);
         self.people[ix as usize].deleted = Some(recorded);
         self.drop_sessions(ix);
-        let held: Vec<_> = self.people[ix as usize].held.0.iter().flatten().cloned().collect();
+        let held: Vec<_> = self.people[ix as usize].held.iter().cloned().collect();
         steps::count(held.len());
         for conversation in held {
             // The claim itself does not change: `holder` no longer finds the user.

@@ -182,12 +182,13 @@ impl State {
         // More could not be held anyway, and this bounds the work of one event.
         self.check_room(Quota::SlotsPerUser, 0, named.len())?;
         let stamp = stamp(entry);
-        let before = self.people[ix as usize].floors[channel];
+        let before = self.people[ix as usize].lanes.of(channel).floor;
         let newest = stamp > before;
         // `holder` reads the floor, so it is raised before planning, and restored if the plan is rejected.
-        self.people[ix as usize].floors[channel] = stamp.max(before);
+        self.people[ix as usize].lanes.of_mut(channel).floor = stamp.max(before);
         let planned = self.plan_sync(entry, ix, channel, &named);
-        let (changes, takers) = planned.inspect_err(|_| self.people[ix as usize].floors[channel] = before)?;
+        let (changes, takers) =
+            planned.inspect_err(|_| self.people[ix as usize].lanes.of_mut(channel).floor = before)?;
         self.touch(ix);
         let changed = changes.iter().any(PlannedChange::moves);
         for change in changes {
@@ -213,9 +214,9 @@ impl State {
         let created = person.created.unwrap_or(0);
         let (mut changes, mut takers) = (Vec::new(), Vec::new());
         // A sync older than the newest one, which set the floor, ends nothing that the newest did not end.
-        if take.stamp == person.floors[channel] {
-            steps::count(person.held[channel].len());
-            for conversation in person.held[channel].iter().filter(|held| !named.contains(held)) {
+        if take.stamp == person.lanes.of(channel).floor {
+            steps::count(person.held.count(channel));
+            for conversation in person.held.of(channel).filter(|held| !named.contains(held)) {
                 let change = self.change(entry, conversation, |_| {});
                 changes.extend(change.filter(PlannedChange::moves));
             }
@@ -237,7 +238,7 @@ impl State {
     fn check_slots(&self, ix: u32, changes: &[PlannedChange], ended: usize) -> Result<(), Rejection> {
         let is_held_by = |holder: Option<(u32, Channel)>| holder.is_some_and(|(holder, _)| holder == ix);
         let all = self.usage.slots;
-        let own = self.people[ix as usize].held_in_all();
+        let own = self.people[ix as usize].held.size();
         let (mut all_after, mut own_after) = (all - ended, own - ended);
         for change in changes {
             // Added before it is subtracted, since the numbers are unsigned.
@@ -290,7 +291,7 @@ impl State {
         // still names the previous holder.
         let before = claim.take.and_then(|take| {
             let ix = self.directory.users().by_id(take.user)?;
-            self.people[ix as usize].held[take.channel].contains(conversation).then_some((ix, take.channel))
+            self.people[ix as usize].held.contains(take.channel, conversation).then_some((ix, take.channel))
         });
         change(&mut claim);
         let after = self.holder(&claim);
@@ -303,11 +304,11 @@ impl State {
         let PlannedChange { conversation, mut claim, before, after } = change;
         if moves {
             if let Some((ix, channel)) = before {
-                self.people[ix as usize].held[channel].remove(&conversation);
+                self.people[ix as usize].held.remove(channel, &conversation);
                 self.touch(ix);
             }
             if let Some((ix, channel)) = after {
-                self.people[ix as usize].held[channel].insert(conversation.clone());
+                self.people[ix as usize].held.insert(channel, conversation.clone());
                 self.touch(ix);
             }
             self.usage.slots = self.usage.slots + usize::from(after.is_some()) - usize::from(before.is_some());
@@ -327,7 +328,8 @@ impl State {
         let ix = self.directory.users().by_id(take.user)?;
         self.directory.profile(ix)?;
         let person = &self.people[ix as usize];
-        let is_valid = take.stamp >= person.floors[take.channel] && take.stamp.seq >= person.created.unwrap_or(0);
+        let is_valid =
+            take.stamp >= person.lanes.of(take.channel).floor && take.stamp.seq >= person.created.unwrap_or(0);
         is_valid.then_some((ix, take.channel))
     }
 

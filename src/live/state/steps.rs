@@ -13,12 +13,13 @@ mod tests {
     use crate::domain::directory::{Document, UserPatch};
     use crate::domain::event::Surface;
     use crate::domain::{
-        Category, Channel, Conversation, ConversationId, Entry, Event, EventBody, Outcome, PerChannel, Quota, Quotas,
-        RoleGrant, TenantId, Time, UserRef,
+        Category, Channel, Conversation, ConversationId, Entry, Event, EventBody, Outcome, Quota, Quotas, RoleGrant,
+        TenantId, Time, UserRef,
     };
     use crate::live::claim::{Claim, Take};
     use crate::live::conversations::Remembered;
     use crate::live::persistent::steps;
+    use crate::live::person::Held;
 
     /// Recorded and event time of the first entry, in seconds.
     const START: i64 = 1_600_000_000;
@@ -76,9 +77,9 @@ mod tests {
             let ix = |id| state.directory.users().by_id(id).unwrap() as usize;
             let (first, this) = (ix(1), ix(id));
             let mut person = state.people[first].clone();
-            person.held = PerChannel::default();
+            person.held = Held::default();
             for (channel, name) in [(Channel::Chat, slot(&format!("slot {id}"))), (Channel::Call, talk(id).into())] {
-                person.held[channel].insert(name.clone());
+                person.held.insert(channel, name.clone());
                 let of_first = if channel == Channel::Chat { slot("slot 1") } else { talk(1).into() };
                 let mut claim = state.claims.get(&of_first).unwrap().clone();
                 claim.take = claim.take.map(|take| Take { user: id, ..take });

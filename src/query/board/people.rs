@@ -50,7 +50,7 @@ pub(super) fn people<'v>(counts: &mut Counts<'v>, tile: &'v Tile, names: Names) 
     found.truncate(tile.first.unwrap_or(USUAL_PEOPLE) as usize);
     let person = |(place, one): (usize, Found)| {
         let (profile, (Reverse(reason), ..)) = (view.directory().profile(one.ix)?, one.place);
-        Some(PersonNow { label: names.label(profile, place), reason, since: one.since })
+        Some(PersonNow { label: names.label(profile.first_name(), profile.name(), place), reason, since: one.since })
     };
     Ok(PeopleNow { people: found.into_iter().enumerate().filter_map(person).collect(), people_count })
 }

@@ -1,9 +1,11 @@
 //! The values of each key of a breakdown, in order, and the combinations of one of each.
 
+use std::sync::Arc;
+
 use super::{Key, Row, Value};
 use crate::domain::filter::Dimension;
 use crate::domain::presence::DefinitionCategory;
-use crate::domain::{Channel, EntityRef, PerChannel, Profile};
+use crate::domain::{Channel, EntityRef, PackedProfile, PerChannel};
 use crate::live::View;
 use crate::live::count::bits::Bits;
 use crate::live::count::index::{Columns, Plane};
@@ -134,7 +136,7 @@ impl<'v> Axes<'v> {
             // Each user has a reason on every channel.
             Axis::Channels(_) => None,
             Axis::Entities(entities) => Some(match entities.rows.get(*place as usize) {
-                Some(row) => Condition::In(members.of(entities.dimension, *row)),
+                Some(row) => Condition::In(members.of(entities.dimension, *row).map(Arc::as_ref)),
                 None => Condition::InNoneOf(at),
             }),
             Axis::Presences => Some(Condition::Shows(DefinitionCategory::ALL[*place as usize])),
@@ -147,7 +149,7 @@ impl<'v> Axes<'v> {
         let members = self.view.directory().members();
         let sets = |axis: &Axis| match axis {
             Axis::Entities(entities) => {
-                entities.rows.iter().filter_map(|row| members.of(entities.dimension, *row)).collect()
+                entities.rows.iter().filter_map(|row| members.of(entities.dimension, *row).map(Arc::as_ref)).collect()
             }
             Axis::Channels(_) | Axis::Presences => Vec::new(),
         };
@@ -155,7 +157,7 @@ impl<'v> Axes<'v> {
     }
 
     /// Returns, for each key, the places of the values that a user has.
-    pub fn places_of(&self, ix: u32, profile: &Profile) -> Vec<Vec<u32>> {
+    pub fn places_of(&self, ix: u32, profile: &PackedProfile) -> Vec<Vec<u32>> {
         let places = |axis: &Axis| match axis {
             Axis::Channels(channels) => (0..channels.len() as u32).collect(),
             Axis::Entities(entities) => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::presences::{Presence, presence};
 use crate::domain::conversation::NamedUser;
 use crate::domain::directory::Kind;
-use crate::domain::{Channel, EntityRef, Filter, PerChannel, Profile, Reason, Time};
+use crate::domain::{Channel, EntityRef, Filter, PackedProfile, PerChannel, Reason, Time};
 use crate::live::count::index::{Columns, Plane};
 use crate::live::{Tracked, View};
 use crate::projection::roster::{Connection, roster};
@@ -17,7 +17,7 @@ pub struct Member {
     view: Arc<View>,
     id: i64,
     /// `None` for a deleted user that the directory no longer remembers.
-    profile: Option<Arc<Profile>>,
+    profile: Option<Arc<PackedProfile>>,
     /// Time of deletion; `None` if not deleted, or no longer remembered.
     deleted: Option<Time>,
 }
@@ -86,7 +86,7 @@ impl Member {
     }
 
     /// Returns the user's profile, also of a deleted user. `None` if the directory no longer remembers the user.
-    pub fn profile(&self) -> Option<&Profile> {
+    pub fn profile(&self) -> Option<&PackedProfile> {
         self.profile.as_deref()
     }
 
@@ -143,25 +143,25 @@ impl Member {
 
     /// Returns the user's projects, ascending by id.
     pub fn projects(&self) -> impl Iterator<Item = Reference> {
-        let ids = self.profile.iter().flat_map(|profile| &profile.projects);
-        ids.filter_map(|id| self.entity(Kind::Project, *id))
+        let ids = self.profile.iter().flat_map(|profile| profile.projects());
+        ids.filter_map(|id| self.entity(Kind::Project, id))
     }
 
     /// Returns the user's skills, ascending by id.
     pub fn skills(&self) -> impl Iterator<Item = Reference> {
-        let ids = self.profile.iter().flat_map(|profile| &profile.skills);
-        ids.filter_map(|id| self.entity(Kind::Skill, *id))
+        let ids = self.profile.iter().flat_map(|profile| profile.skills());
+        ids.filter_map(|id| self.entity(Kind::Skill, id))
     }
 
     /// Returns the user's primary group, if there is one.
     pub fn primary_group(&self) -> Option<Reference> {
-        self.entity(Kind::Group, self.profile.as_ref()?.primary_group?)
+        self.entity(Kind::Group, self.profile.as_ref()?.primary_group()?)
     }
 
     /// Returns the user's groups, including the primary one, ascending by id.
     pub fn groups(&self) -> impl Iterator<Item = Reference> {
-        let all = |profile: &Arc<Profile>| {
-            let mut ids: Vec<i64> = profile.groups.iter().copied().chain(profile.primary_group).collect();
+        let all = |profile: &Arc<PackedProfile>| {
+            let mut ids: Vec<i64> = profile.groups().chain(profile.primary_group()).collect();
             ids.sort_unstable();
             ids.dedup();
             ids
@@ -188,7 +188,7 @@ pub fn users<'v>(
     view: &'v View,
     filter: &Filter,
     connection: Connection,
-) -> impl Iterator<Item = &'v Arc<Profile>> + use<'v> {
+) -> impl Iterator<Item = &'v Arc<PackedProfile>> + use<'v> {
     roster(view, filter, connection).into_iter().filter_map(|ix| view.directory().profile(ix))
 }
 
@@ -254,7 +254,7 @@ mod tests {
         directory.delete(ix, at);
         let gone = Member::find(&view(&directory), EntityRef::Id(5)).unwrap();
         assert_eq!(summary(&gone), (true, Some(at), 1));
-        assert_eq!(gone.profile().map(|profile| profile.name.as_str()), Some("Ann"));
+        assert_eq!(gone.profile().map(|profile| profile.name()), Some("Ann"));
         assert!(gone.presence().is_none() && gone.standing().is_none());
 
         directory.forget(ix);

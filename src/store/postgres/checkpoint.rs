@@ -164,7 +164,7 @@ impl CheckpointWriter {
     async fn write_rows(&self, writing: &mut PgConnection, slice: &Checkpoint) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO state_row (tenant, kind, key, body)
-             SELECT $1, kind, key, body::jsonb FROM unnest($2::text[], $3::text[], $4::text[]) AS t (kind, key, body)
+             SELECT $1, kind, key, body::json FROM unnest($2::text[], $3::text[], $4::text[]) AS t (kind, key, body)
              ON CONFLICT (tenant, kind, key) DO UPDATE SET body = excluded.body",
         )
         .bind(self.mark.tenant.0)

@@ -10,34 +10,21 @@ use crate::store::{StoreError, StoredCheckpoint};
 
 /// A connection in a read-only transaction.
 #[derive(Debug)]
-pub struct CheckpointReader(PgConnection);
+pub struct CheckpointReader(pub(super) PgConnection);
 
 impl PostgresStore {
-    /// Opens the connections. The first one exports its snapshot and the others import it, so that all see the same
-    /// data.
-    pub(crate) async fn checkpoint_readers(&self, wanted: usize) -> Result<Vec<CheckpointReader>, StoreError> {
-        let mut readers = Vec::new();
-        let mut snapshot: Option<String> = None;
-        for _ in 0..wanted.max(1) {
-            let mut connection = self.sessions.connect().await?;
-            // A reader is idle while its rows are decoded, which may take long.
-            let begin = "SET idle_in_transaction_session_timeout = 0; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-            sqlx::raw_sql(begin).execute(&mut connection).await?;
-            match &snapshot {
-                Some(name) => {
-                    // SET takes no parameters; the name comes from the server itself.
-                    let take = AssertSqlSafe(format!("SET TRANSACTION SNAPSHOT '{name}'"));
-                    sqlx::raw_sql(take).execute(&mut connection).await?;
-                }
-                None if wanted > 1 => {
-                    let name = sqlx::query_scalar("SELECT pg_export_snapshot()").fetch_one(&mut connection).await?;
-                    snapshot = Some(name);
-                }
-                None => {}
-            }
-            readers.push(CheckpointReader(connection));
+    /// Opens a connection. With the name of an exported snapshot it sees the same data as the one that exported it.
+    pub(crate) async fn checkpoint_reader(&self, snapshot: Option<&str>) -> Result<CheckpointReader, StoreError> {
+        let mut connection = self.sessions.connect().await?;
+        // A reader is idle while its rows are decoded, which may take long.
+        let begin = "SET idle_in_transaction_session_timeout = 0; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        sqlx::raw_sql(begin).execute(&mut connection).await?;
+        if let Some(name) = snapshot {
+            // SET takes no parameters; the name comes from the server itself.
+            let take = AssertSqlSafe(format!("SET TRANSACTION SNAPSHOT '{name}'"));
+            sqlx::raw_sql(take).execute(&mut connection).await?;
         }
-        Ok(readers)
+        Ok(CheckpointReader(connection))
     }
 
     pub(crate) async fn tenants_without_head(&self) -> Result<Vec<TenantId>, StoreError> {

@@ -10,6 +10,7 @@ mod housekeeping;
 mod links;
 mod load;
 mod log_ins;
+mod pages;
 mod registry;
 mod tickets;
 mod tokens;
@@ -30,6 +31,7 @@ pub use checkpoint::CheckpointWriter;
 pub use heartbeats::{HeartbeatTable, Mark};
 pub use load::CheckpointReader;
 pub use log_ins::LogInTable;
+pub use pages::Part;
 
 /// The server's time limit for a page of the archive. Its caller gives up shortly before and does not cancel the
 /// statement.

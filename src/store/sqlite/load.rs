@@ -4,34 +4,29 @@ use std::collections::HashMap;
 
 use sqlx::Row as _;
 use sqlx::pool::PoolConnection;
-use sqlx::sqlite::Sqlite;
+use sqlx::sqlite::{Sqlite, SqliteRow};
 use uuid::Uuid;
 
 use super::{SqliteStore, uuid};
 use crate::domain::TenantId;
-use crate::store::load::{CheckpointCollector, PAGE_ROWS, TENANTS_WITHOUT_HEAD};
+use crate::store::load::{CheckpointCollector, CheckpointMark, PAGE_ROWS, TENANTS_WITHOUT_HEAD};
 use crate::store::{StoreError, StoredCheckpoint};
 
 /// A connection in a read transaction.
 #[derive(Debug)]
-pub struct CheckpointReader(PoolConnection<Sqlite>);
+pub struct CheckpointReader(pub(super) PoolConnection<Sqlite>);
 
 /// The staged rows of current checkpoints, by tenant, kind and key, without those moved to `state_row`. `None` for a
 /// deleted row.
 type Staged = HashMap<(String, String, String), Option<String>>;
 
 impl SqliteStore {
-    /// Opens the connections. They see the same data without a shared snapshot, since nothing writes checkpoints while
-    /// a server starts.
-    pub(crate) async fn checkpoint_readers(&self, wanted: usize) -> Result<Vec<CheckpointReader>, StoreError> {
-        let mut readers = Vec::new();
-        // No more than the pool has: the readers keep their connections, so that another one would never be free.
-        for _ in 0..wanted.clamp(1, self.reads.options().get_max_connections() as usize) {
-            let mut connection = self.reads.acquire().await?;
-            sqlx::raw_sql("BEGIN").execute(&mut *connection).await?;
-            readers.push(CheckpointReader(connection));
-        }
-        Ok(readers)
+    /// Opens a connection. All see the same data without a shared snapshot, since nothing writes checkpoints while a server
+    /// starts.
+    pub(crate) async fn checkpoint_reader(&self) -> Result<CheckpointReader, StoreError> {
+        let mut connection = self.reads.acquire().await?;
+        sqlx::raw_sql("BEGIN").execute(&mut *connection).await?;
+        Ok(CheckpointReader(connection))
     }
 
     pub(crate) async fn tenants_without_head(&self) -> Result<Vec<TenantId>, StoreError> {
@@ -55,10 +50,9 @@ impl CheckpointReader {
         .bind(&last)
         .fetch_all(&mut *self.0)
         .await?;
-        for mark in &marks {
-            // A text that is no id is that of no batch, so that the checkpoint fits no journal.
-            let batch = mark.try_get::<Option<&str>, _>("batch")?.map(|text| Uuid::try_parse(text).unwrap_or_default());
-            collector.add_mark(uuid(mark.try_get("tenant")?)?, mark.try_get("position")?, batch);
+        for row in &marks {
+            let CheckpointMark { tenant, position, batch } = mark(row)?;
+            collector.add_mark(tenant.0, position as i64, batch);
         }
         let mut staged = self.staged(&first, &last).await?;
         let (mut after, mut is_first) = ((first, String::new(), String::new()), true);
@@ -114,4 +108,12 @@ impl CheckpointReader {
         sqlx::raw_sql("COMMIT").execute(&mut *self.0).await?;
         Ok(())
     }
+}
+
+/// Reads a row of `checkpoint`.
+pub(super) fn mark(row: &SqliteRow) -> Result<CheckpointMark, StoreError> {
+    // A text that is no id is that of no batch, so that the checkpoint fits no journal.
+    let batch = row.try_get::<Option<&str>, _>("batch")?.map(|text| Uuid::try_parse(text).unwrap_or_default());
+    let (tenant, position) = (uuid(row.try_get("tenant")?)?, row.try_get::<i64, _>("position")?);
+    Ok(CheckpointMark { tenant: TenantId(tenant), position: position as u64, batch })
 }

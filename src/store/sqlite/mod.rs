@@ -8,6 +8,7 @@ mod housekeeping;
 mod inspect;
 mod links;
 mod load;
+mod pages;
 mod registry;
 mod tokens;
 
@@ -27,6 +28,7 @@ pub(super) use inspect::inspect;
 
 pub use checkpoint::CheckpointWriter;
 pub use load::CheckpointReader;
+pub use pages::Part;
 
 /// The database file's name within its folder.
 pub const DATABASE_FILE: &str = "rollcall.db";

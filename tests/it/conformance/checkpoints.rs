@@ -79,7 +79,7 @@ fn story(tenant: TenantId) -> Vec<Draft> {
 }
 
 /// Appends drafts to the journal and applies them to the state.
-async fn play(bench: &mut Bench, state: &mut State, recorded: Time, drafts: &[Draft]) {
+pub(super) async fn play(bench: &mut Bench, state: &mut State, recorded: Time, drafts: &[Draft]) {
     let tenant = drafts[0].tenant;
     let before = state.position();
     bench.append(recorded, drafts).await;

@@ -129,7 +129,7 @@ async fn make_older(service: Service, backend: Backend) -> Home {
     let older = APPLY_VERSION - 1;
     let without = match backend {
         Backend::Embedded => "json_remove(body, '$.since')",
-        Backend::Postgres => "body - 'since'",
+        Backend::Postgres => "(body::jsonb - 'since')::json",
     };
     raw.run(&format!("UPDATE state_row SET body = {without} WHERE kind = 'user'")).await;
     raw.run(&format!(

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use rollcall::domain::Filter;
 use rollcall::live::{State, View};
+use rollcall::query::state::self_check::check;
 
 use super::archive::Archive;
 use super::compare::{Compared, agree, agree_on_outcome, answers, leases, relations};
@@ -64,6 +65,36 @@ proptest! {
         }
         relations(&mut state, &filters)?;
     }
+}
+
+proptest! {
+    #![proptest_config(cases(64))]
+
+    #[test]
+    fn a_self_check_finds_no_differences(
+        history in prop_oneof![small(Mix::EVERYTHING), small(Mix::CONVERSATIONS), small(Mix::TURNOVER)],
+        filters in questions(),
+    ) {
+        let mut state = State::new(TENANT);
+        for (entry, look) in history.entries.iter().zip(&history.looks) {
+            state.apply(entry).map_err(|gap| TestCaseError::fail(gap.to_string()))?;
+            if *look {
+                agree_with_self_check(&state)?;
+                // Asked, so that counts are kept.
+                let view = state.publish();
+                filters.iter().for_each(|filter| drop(answers(&view, filter)));
+                agree_with_self_check(&state)?;
+            }
+        }
+        agree_with_self_check(&state)?;
+    }
+}
+
+/// Checks a copy of a state, with a view of its newest position or without.
+fn agree_with_self_check(state: &State) -> Compared {
+    let checked = check(state.clone(), &|| false).expect("it is not given up");
+    prop_assert_eq!((checked.position, checked.findings.texts()), (state.position(), &[][..]));
+    Ok(())
 }
 
 proptest! {

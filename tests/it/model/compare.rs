@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use rollcall::domain::directory::Changes;
 use rollcall::domain::status::Liveness;
 use rollcall::domain::{Category, Channel, Filter, Outcome, PerChannel, Reason, Status, Time, UserRef};
-use rollcall::live::count::index::{Block, Columns, Plane};
+use rollcall::live::count::fold::Sums;
+use rollcall::live::count::index::{Columns, Plane, Span};
 use rollcall::live::{Aggregate, State, View};
 use rollcall::projection::roster::{Connection, roster};
 use rollcall::projection::{Capacity, Headcount, Occupancy, PresenceSummary, Readiness, Reasons};
@@ -23,16 +24,25 @@ pub type Compared = Result<(), TestCaseError>;
 struct Population(u64);
 
 impl Aggregate for Population {
-    fn add(&mut self, _n: usize, _block: &Block, mask: &[u64]) {
+    fn add(&mut self, _span: &Span<'_>, mask: &[u64]) {
         self.0 += mask.iter().map(|word| u64::from(word.count_ones())).sum::<u64>();
     }
+}
+
+/// Returns a count of all users of a view that a filter selects. Fails if the one that is kept between views is another.
+fn count<A: Sums + PartialEq + std::fmt::Debug>(view: &View, filter: &Filter, zero: A) -> A {
+    let counted = view.count(filter, zero.clone());
+    if let Some(kept) = view.kept() {
+        assert_eq!(kept.count(view.index(), filter, zero), counted, "kept and counted anew, {filter:?}");
+    }
+    counted
 }
 
 /// Returns every aggregate and list of a view for the users that a filter selects.
 pub fn answers(view: &View, filter: &Filter) -> Answers {
     let reference = view.directory().settings().reference_channel;
-    let ((head, ready), presence) =
-        view.count(filter, ((Headcount::default(), Readiness::on(reference)), PresenceSummary::default()));
+    let (head, ready) = count(view, filter, (Headcount::default(), Readiness::on(reference)));
+    let presence = count(view, filter, PresenceSummary::default());
     let ids = |connection| {
         let indexes = roster(view, filter, connection);
         indexes.into_iter().map(|ix| view.directory().profile(ix).unwrap().id).collect()
@@ -49,14 +59,14 @@ pub fn answers(view: &View, filter: &Filter) -> Answers {
         connected: head.connected,
         chat: [head.available, head.busy, head.toggle_off],
         occupancy: Channel::ALL.map(|channel| {
-            let occupancy = view.count(filter, Occupancy::on(channel));
+            let occupancy = count(view, filter, Occupancy::on(channel));
             [occupancy.people, occupancy.current, occupancy.max]
         }),
         logged_in: ready.logged_in,
         callable: ready.available,
         presence: [presence.ready, presence.away, presence.extended_away, presence.logged_out],
         capacity: Liveness::ALL.map(|liveness| {
-            let capacity = view.count(filter, Capacity::of(liveness));
+            let capacity = count(view, filter, Capacity::of(liveness));
             [capacity.available, capacity.incompatible_presence, capacity.insufficient_capacity]
         }),
         counted: std::array::from_fn(|n| counted(view, filter, Channel::ALL.get(n..=n).unwrap_or(&Channel::ALL))),
@@ -93,7 +103,7 @@ pub fn gone(view: &View) -> BTreeMap<i64, Time> {
 /// Returns the user that each live user's external id finds.
 fn named(view: &View) -> BTreeMap<String, Option<i64>> {
     let directory = view.directory();
-    let names = directory.users().live().filter_map(|(_, profile)| profile.external_id.clone());
+    let names = directory.users().live().filter_map(|(_, profile)| profile.external_id().map(str::to_owned));
     let find = |name: &str| directory.find(&UserRef::External(name.into())).and_then(|ix| directory.profile(ix));
     names.map(|name| (name.clone(), find(&name).map(|profile| profile.id))).collect()
 }

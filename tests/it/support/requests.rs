@@ -46,12 +46,14 @@ pub const PUBLIC: [(&str, &str); 17] = [
 ];
 
 /// Routes of the administrator, which take the administrator's token, with the reason.
-pub const ADMINISTRATION: [(&str, &str); 7] = [
+pub const ADMINISTRATION: [(&str, &str); 9] = [
     ("/metrics", "names tenants by their ids"),
     ("/v1/tenants", "creates and lists tenants"),
     ("/v1/tenants/{tenant}", "is about the tenant in its path"),
     ("/v1/tenants/{tenant}/limits", "is about the tenant in its path"),
     ("/v1/tenants/{tenant}/state", "is about the tenant in its path"),
+    ("/v1/tenants/{tenant}/self-check", "is about the tenant in its path"),
+    ("/v1/self-check", "names tenants by their ids"),
     ("/v1/tenants/{tenant}/keys", "is about the tenant in its path"),
     ("/v1/tenants/{tenant}/keys/{key}", "is about the tenant in its path"),
 ];

@@ -3,3 +3,4 @@
 mod deletion;
 mod leftovers;
 mod lists;
+mod self_check;

@@ -36,7 +36,7 @@ const EDGES: [(&str, &[&str]); 14] = [
 ];
 
 /// Rooms that assemble the others or run beside them, and may use any.
-const AROUND: [&str; 7] = ["app", "boot", "cli", "lib", "lifecycle", "main", "telemetry"];
+const AROUND: [&str; 8] = ["app", "boot", "cli", "lib", "lifecycle", "main", "self_check", "telemetry"];
 
 /// Uses that are limited to some names: the using room, the used room, and the names.
 const NAMES: [(&str, &str, &[&str]); 9] = [

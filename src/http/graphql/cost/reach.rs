@@ -82,9 +82,9 @@ impl Lengths {
     fn of_user(self, user: &Member) -> Self {
         let profile = user.profile();
         Lengths {
-            groups: profile.map_or(0, |profile| profile.groups.len() + 1),
-            skills: profile.map_or(0, |profile| profile.skills.len()),
-            projects: profile.map_or(0, |profile| profile.projects.len()),
+            groups: profile.map_or(0, |profile| profile.groups().count() + 1),
+            skills: profile.map_or(0, |profile| profile.skills().count()),
+            projects: profile.map_or(0, |profile| profile.projects().count()),
             ..self
         }
     }

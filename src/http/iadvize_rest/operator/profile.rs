@@ -43,7 +43,8 @@ pub async fn profile(
 ) -> Result<Response<Body>, RestFault> {
     let snapshot = query::open(app.reader(), &caller, freshness::any_age(&headers)?).await?;
     let operator = operator(&snapshot.view, reference(&id)?).ok_or_else(|| RestFault::unknown("operator", &id))?;
-    let shown = operator.profile.as_ref();
+    let shown = operator.profile();
+    let shown = shown.as_ref();
     let row = Row {
         user_id: operator.id,
         status: shown.and_then(|shown| shown.status.as_deref()),

@@ -8,7 +8,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::profile::{CallConfig, PickUp};
 use crate::domain::settings::base_path::BasePath;
-use crate::domain::{Profile, Role, Roles};
+use crate::domain::{PackedProfile, Role, Roles};
 use crate::http::iadvize_rest::listed::{self, Schemas};
 
 /// An item of a list: its id, and the path of its details.
@@ -21,7 +21,7 @@ pub struct Item {
 
 impl Item {
     /// The item for an operator, with a link below the base path.
-    pub fn new(profile: &Profile, base: &BasePath) -> Self {
+    pub fn new(profile: &PackedProfile, base: &BasePath) -> Self {
         Item { id: profile.id, _link: link(profile.id, base) }
     }
 
@@ -55,31 +55,31 @@ pub struct Row<'a> {
     chat_priority: u8,
     call_priority: u8,
     video_priority: u8,
-    language_list: &'a [String],
+    language_list: Vec<String>,
     language_admin: Option<&'a str>,
     group_id: Option<i64>,
-    website_list: &'a [i64],
-    skill_list: &'a [i64],
+    website_list: Vec<i64>,
+    skill_list: Vec<i64>,
     sso_key: Option<&'a str>,
-    call_config: Option<CallConfigRow<'a>>,
+    call_config: Option<CallConfigRow>,
     _link: String,
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = CallConfig)]
-struct CallConfigRow<'a> {
+struct CallConfigRow {
     #[schema(value_type = String)]
     r#type: PickUp,
     ask_phone_number_at_every_connection: bool,
-    phone_number: Option<&'a str>,
+    phone_number: Option<String>,
 }
 
-impl<'a> From<&'a CallConfig> for CallConfigRow<'a> {
-    fn from(config: &'a CallConfig) -> Self {
+impl From<CallConfig> for CallConfigRow {
+    fn from(config: CallConfig) -> Self {
         CallConfigRow {
             r#type: config.pick_up,
             ask_phone_number_at_every_connection: config.ask_phone_number_at_every_connection,
-            phone_number: config.phone_number.as_deref(),
+            phone_number: config.phone_number,
         }
     }
 }
@@ -124,11 +124,11 @@ impl Row<'static> {
             chat_priority: 0,
             call_priority: 0,
             video_priority: 0,
-            language_list: &[],
+            language_list: Vec::new(),
             language_admin: None,
             group_id: Some(1),
-            website_list: &[7],
-            skill_list: &[1, 2],
+            website_list: vec![7],
+            skill_list: vec![1, 2],
             sso_key: None,
             call_config: Some(CallConfigRow {
                 r#type: PickUp::AnswerFromDesk,
@@ -142,15 +142,15 @@ impl Row<'static> {
 
 impl<'a> Row<'a> {
     /// The row for an operator, with a link below the base path.
-    pub fn new(profile: &'a Profile, base: &BasePath) -> Self {
-        let channels = &profile.channels;
+    pub fn new(profile: &'a PackedProfile, base: &BasePath) -> Self {
+        let channels = profile.channels();
         Row {
             id: profile.id,
-            name: &profile.name,
-            first_name: profile.first_name.as_deref(),
-            pseudo: profile.pseudo.as_deref(),
-            email: profile.email.as_deref(),
-            external_id: profile.external_id.as_deref(),
+            name: profile.name(),
+            first_name: profile.first_name(),
+            pseudo: profile.pseudo(),
+            email: profile.email(),
+            external_id: profile.external_id(),
             role: profile.roles.highest(),
             roles: profile.roles,
             chat_enabled: channels.chat.enabled,
@@ -162,13 +162,13 @@ impl<'a> Row<'a> {
             chat_priority: channels.chat.priority,
             call_priority: channels.call.priority,
             video_priority: channels.video.priority,
-            language_list: &profile.language_list,
-            language_admin: profile.language_admin.as_deref(),
-            group_id: profile.primary_group,
-            website_list: &profile.projects,
-            skill_list: &profile.skills,
-            sso_key: profile.sso_key.as_deref(),
-            call_config: profile.call_config.as_ref().map(CallConfigRow::from),
+            language_list: profile.language_list(),
+            language_admin: profile.language_admin(),
+            group_id: profile.primary_group(),
+            website_list: profile.projects().collect(),
+            skill_list: profile.skills().collect(),
+            sso_key: profile.sso_key(),
+            call_config: profile.call_config().map(CallConfigRow::from),
             _link: link(profile.id, base),
         }
     }

@@ -48,8 +48,8 @@ pub async fn statistic(
     let row = Row {
         id: found.profile.id,
         conversation_number: found.conversations,
-        satisfaction_global_rate: found.profile.satisfaction,
-        experience: found.profile.experience,
+        satisfaction_global_rate: found.profile.satisfaction(),
+        experience: found.profile.experience(),
     };
     Ok(reply::from_snapshot(data(row), &snapshot))
 }

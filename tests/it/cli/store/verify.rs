@@ -37,7 +37,7 @@ async fn verify_compares_a_store_with_its_journal(backend: Backend) {
     let mut raw = RawStore::open(&home.location).await;
     let renamed = match backend {
         Backend::Embedded => r#"replace(body, '"name":"', '"name":"x')"#,
-        Backend::Postgres => r#"replace(body::text, '"name": "', '"name": "x')::json"#,
+        Backend::Postgres => r#"replace(body::text, '"name":"', '"name":"x')::json"#,
     };
     raw.run(&format!("UPDATE state_row SET body = {renamed} WHERE kind = 'user' AND key = '2'")).await;
     let broken = verify().code(1);

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use async_graphql::{Context, Description, Object, Result, SimpleObject, TypeName};
 
-use crate::domain::{EntityRef, Profile};
+use crate::domain::{EntityRef, PackedProfile};
 use crate::http::graphql::QueryContext;
 use crate::http::graphql::object::availability::{UserAvailability, UserPresence};
 use crate::http::graphql::object::reference::{Project, Skill, UserGroup, place};
@@ -83,16 +83,16 @@ impl<S> Account<S> {
     }
 
     fn locale(&self) -> Option<Locale> {
-        self.text(|profile| &profile.language_admin).map(|code| Locale(code.to_owned()))
+        self.text(PackedProfile::language_admin).map(|code| Locale(code.to_owned()))
     }
 
     fn languages(&self) -> Vec<Language> {
-        self.0.profile().iter().flat_map(|profile| &profile.language_list).cloned().map(Language).collect()
+        self.0.profile().map(PackedProfile::language_list).unwrap_or_default().into_iter().map(Language).collect()
     }
 
     /// Returns an optional text of the profile.
-    fn text(&self, of: impl Fn(&Profile) -> &Option<String>) -> Option<&str> {
-        self.0.profile().and_then(|profile| of(profile).as_deref())
+    fn text(&self, of: impl Fn(&PackedProfile) -> Option<&str>) -> Option<&str> {
+        self.0.profile().and_then(of)
     }
 }
 
@@ -117,33 +117,33 @@ impl<S: UserType> Account<S> {
 
     /// The id in the customer's own system. Null if there is none.
     pub(super) async fn external_id(&self) -> Option<&str> {
-        self.text(|profile| &profile.external_id)
+        self.text(PackedProfile::external_id)
     }
 
     /// E-mail address. Null if none is known.
     pub(super) async fn email(&self) -> Option<&str> {
-        self.text(|profile| &profile.email)
+        self.text(PackedProfile::email)
     }
 
     /// Last or full name. Empty for a deleted user of whom only the id is left.
     pub(super) async fn last_name(&self) -> &str {
-        self.0.profile().map_or("", |profile| &profile.name)
+        self.0.profile().map_or("", PackedProfile::name)
     }
 
     /// First name. Null if none is known.
     pub(super) async fn first_name(&self) -> Option<&str> {
-        self.text(|profile| &profile.first_name)
+        self.text(PackedProfile::first_name)
     }
 
     /// Name shown to visitors. Null if none is known.
     pub(super) async fn user_name(&self) -> Option<&str> {
-        self.text(|profile| &profile.pseudo)
+        self.text(PackedProfile::pseudo)
     }
 
     /// Name shown to visitors. Null if none is known.
     #[graphql(deprecation = "Deprecated by the vendor; use userName.")]
     pub(super) async fn pseudo(&self) -> Option<&str> {
-        self.text(|profile| &profile.pseudo)
+        self.text(PackedProfile::pseudo)
     }
 
     /// Language of the administration interface. Null if none is known.

@@ -2,7 +2,7 @@
 
 use async_graphql::{Enum, SimpleObject};
 
-use crate::domain::Profile;
+use crate::domain::PackedProfile;
 use crate::domain::profile::PickUp;
 
 /// The settings of a user's channels.
@@ -77,8 +77,9 @@ pub struct ThirdPartyConfiguration {
 
 impl ChannelConfiguration {
     /// Converts the settings of a profile.
-    pub fn of(profile: &Profile) -> Self {
-        let (channels, call) = (&profile.channels, profile.call_config.as_ref());
+    pub fn of(profile: &PackedProfile) -> Self {
+        let (channels, call) = (profile.channels(), profile.call_config());
+        let call = call.as_ref();
         ChannelConfiguration {
             call_configuration: CallConfiguration {
                 is_enabled: channels.call.enabled,
