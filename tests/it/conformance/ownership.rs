@@ -51,17 +51,16 @@ async fn migrations_run_only_under_the_lock() {
         let first = boot(&home.location, GivenTokens::default(), &Clock::system(), APPLY_VERSION)
             .await
             .expect("the first server starts");
-        // The tables as an older release leaves them, without the newest migration.
+        // The tables as they are left by an older release, which does not compare versions.
         let mut raw = RawStore::open(&home.location).await;
-        let newest = raw.number("SELECT max(version) FROM _sqlx_migrations").await;
-        raw.run(&format!("DELETE FROM _sqlx_migrations WHERE version = {newest}")).await;
+        raw.run("DELETE FROM _sqlx_migrations WHERE version >= 19").await;
         let clock = Clock::manual(at(0));
         let mut second = pin!(boot(&home.location, GivenTokens::default(), &clock, APPLY_VERSION));
         assert!(timeout(NOTICE_TIMEOUT, &mut second).await.is_err(), "the second server waits");
         let command = Store::open(&home.location).await;
         assert!(matches!(command, Err(StoreError::Outdated)), "{backend:?}: {:?}", command.err());
-        let applied = format!("SELECT count(*) FROM _sqlx_migrations WHERE version = {newest}");
-        assert_eq!(raw.number(&applied).await, 0, "{backend:?}");
+        let applied = raw.number("SELECT count(*) FROM _sqlx_migrations WHERE version >= 19").await;
+        assert_eq!(applied, 0, "{backend:?}");
         drop(first);
     }
 }
