@@ -68,9 +68,10 @@ fn migrator(files: &[File]) -> Migrator {
     migrator
 }
 
-/// The first migration whose release compares apply versions when it appends, and can use tables of newer releases. Tables
-/// before it are migrated while no server runs; those after it also beside servers, which the migration must not disturb.
-const FIRST_ROLLING: i64 = 19;
+/// The newest migration that needs the store alone: its release is the first that compares apply versions when it appends,
+/// and can use tables of newer releases, and it rewrites a table. Tables before it are migrated while no server runs; those
+/// after it also beside servers, which the migration must not disturb.
+const NEWEST_ALONE: i64 = 20;
 
 /// The table in which sqlx notes migrations.
 pub(super) const MIGRATIONS_TABLE: &str = "_sqlx_migrations";
@@ -108,7 +109,7 @@ impl Tables {
     pub const fn need_the_store_alone(self) -> bool {
         match self {
             Tables::Missing => true,
-            Tables::Older { found, .. } => found < FIRST_ROLLING,
+            Tables::Older { found, .. } => found < NEWEST_ALONE,
             Tables::Current => false,
         }
     }
