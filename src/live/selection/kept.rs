@@ -28,7 +28,7 @@ const ENTRY_BYTES: usize = 1_024;
 /// Number of counts that the cache is laid out for. It grows beyond.
 const ESTIMATED_COUNTS: usize = 256;
 
-/// The counts of one tenant that were asked with one directory. They are made by whoever asks, and shared by its views.
+/// The counts of one tenant that were asked with one directory. They are made by the readers that ask, and shared by its views.
 #[derive(Debug)]
 pub struct KeptCounts {
     directory: Arc<Directory>,
