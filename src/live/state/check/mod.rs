@@ -9,6 +9,7 @@ use crate::domain::filter::Dimension;
 use crate::domain::role::Role;
 use crate::domain::status::Facts;
 use crate::live::directory::kind_of;
+use crate::live::selection::kept::KeptCounts;
 use crate::live::view::View;
 
 /// Most differences of a check that are described.
@@ -67,11 +68,14 @@ impl State {
     pub fn check(&mut self, findings: &mut Findings, is_unwanted: &dyn Fn() -> bool) -> Option<Arc<View>> {
         // Otherwise the index is none that a reader counts, though it may have the generation of one.
         let is_published = self.touched.is_empty() && self.kept.is_of(&self.directory);
+        // The view of a copy shares no counts with those of the state, whose index has other generations from here on.
+        let own = Arc::new(KeptCounts::new(self.directory.clone()));
+        let kept = std::mem::replace(&mut self.kept, own);
         let view = self.publish();
         self.check_users(&view, findings, is_unwanted)?;
         self.check_members(findings, is_unwanted)?;
         if is_published {
-            for count in self.kept.recounts(&self.index) {
+            for count in kept.recounts(&self.index) {
                 findings.compare(&count.kept, &count.counted, || {
                     format!("a count with {} clauses that is kept between views", count.clauses)
                 });
