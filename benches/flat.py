@@ -216,9 +216,11 @@ def report(turns, sizes, programs):
             figures = [[one[size][name] for one in rounds] for size in (small, large)]
             cost, rate = ([statistics.median(one[column] for one in of) for of in figures] for column in (0, 1))
             shown = [f"{one:.1f}" if weather == "quiet" else "" for one in cost]
-            ratios = [one[large][name][1] / one[small][name][1] for one in rounds]
-            to_echo = [ratio / (one[large]["echo"][1] / one[small]["echo"][1]) for ratio, one in zip(ratios, rounds)]
-            compared = ["", ""] if name == "events" else [f"{statistics.median(column):.2f}" for column in (ratios, to_echo)]
+            compared = ["", ""]
+            if name != "events":
+                ratios = [one[large][name][1] / one[small][name][1] for one in rounds]
+                to_echo = [ratio / (one[large]["echo"][1] / one[small]["echo"][1]) for ratio, one in zip(ratios, rounds)]
+                compared = [f"{statistics.median(column):.2f}" for column in (ratios, to_echo)]
             print(f"| {weather} | {program} | {name} | {shown[0]} | {rate[0]:,.0f} | {shown[1]} | {rate[1]:,.0f} | "
                   f"{compared[0]} | {compared[1]} |", flush=True)
 
