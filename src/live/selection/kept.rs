@@ -21,10 +21,12 @@ use crate::live::count::fold::{Sums, fold, fold_changed, total};
 use crate::live::count::index::Index;
 
 /// Most bytes that the kept counts of a tenant take, for each of its users, and at least.
-const BYTES_PER_USER: usize = 64;
+const BYTES_PER_USER: usize = 128;
 const LEAST_BYTES: usize = 1_048_576;
 /// Bytes of a kept count beside its segments: the filter, the references to sets, and the entry itself. An estimate.
 const ENTRY_BYTES: usize = 1_024;
+/// Fewest segments of which too many can have changed: of a few, all are counted in no time.
+const MANY_SEGMENTS: usize = 64;
 /// Number of counts that the cache is laid out for. It grows beyond.
 const ESTIMATED_COUNTS: usize = 256;
 
@@ -108,7 +110,7 @@ struct Newest {
     generation: u64,
     sums: Vec<u64>,
     /// The sums of the segments, as [`fold_changed`] writes them. Empty until the count is asked in a second generation:
-    /// most questions of some callers are asked once.
+    /// most questions of some callers are asked once. Empty as well after a generation in which most segments changed.
     parts: Vec<u32>,
 }
 
@@ -176,9 +178,8 @@ impl KeptCount {
         let Some(mut newest) = self.newest.try_lock().filter(|newest| newest.generation <= index.generation()) else {
             return counted(index, &self.selection, zero);
         };
-        if newest.generation < index.generation() && !newest.advance(index, &self.selection, &zero) {
-            drop(newest);
-            return counted(index, &self.selection, zero);
+        if newest.generation < index.generation() {
+            newest.advance(index, &self.selection, &zero);
         }
         let (mut count, mut sums) = (zero, newest.sums.iter());
         count.sums(|sum| *sum = sums.next().copied().unwrap_or_default());
@@ -187,19 +188,24 @@ impl KeptCount {
 }
 
 impl Newest {
-    /// Counts what changed. Returns false, without a change, if a segment has a sum that cannot be kept.
-    fn advance<A: Sums>(&mut self, index: &Index, selection: &Selection<Arc<Bits>>, zero: &A) -> bool {
+    /// Brings the result to an index: counts what changed, or all users if that is most of them, or if a segment has a sum
+    /// that cannot be kept.
+    fn advance<A: Sums>(&mut self, index: &Index, selection: &Selection<Arc<Bits>>, zero: &A) {
         let (segments, length) = (index.segments(), index.segments() * self.sums.len());
+        let changed =
+            index.blocks().iter().map(|block| block.changed_after(Some(self.generation)).count()).sum::<usize>();
+        let are_few = segments < MANY_SEGMENTS || changed <= segments / 4;
         let known = (self.parts.len() == length).then_some(self.generation);
-        if known.is_none() {
+        if are_few && known.is_none() {
             self.parts = vec![0; length];
         }
-        if !fold_changed(index, known, selection, zero, &mut self.parts) {
+        self.generation = index.generation();
+        if are_few && fold_changed(index, known, selection, zero, &mut self.parts) {
+            self.sums = sums_of(total(zero, segments, &self.parts));
+        } else {
             self.parts = Vec::new();
-            return false;
+            self.sums = sums_of(counted(index, selection, zero.clone()));
         }
-        (self.generation, self.sums) = (index.generation(), sums_of(total(zero, segments, &self.parts)));
-        true
     }
 }
 
@@ -363,6 +369,19 @@ mod tests {
         index.begin();
         set(&mut index, 4, 1);
         assert!(agrees(&kept, &index, &all), "the segment is counted as a whole");
+    }
+
+    #[test]
+    fn a_count_is_right_whether_few_or_many_segments_changed() {
+        let (kept, users, all) = (kept(), 5 * BLOCK_USERS, Filter::default());
+        let mut index = some_index(users);
+        assert!(index.segments() >= MANY_SEGMENTS);
+        // One user of every so many: of all segments, of one in ten, and again.
+        for step in [512, 5_120, 5_120, 512, 40_000, 40_000, 512, 512, 5_120] {
+            index.begin();
+            (0..users).step_by(step).for_each(|ix| set(&mut index, ix, ix + step as u32));
+            assert!(agrees(&kept, &index, &all), "a change of one user in {step}");
+        }
     }
 
     #[test]
