@@ -26,13 +26,13 @@ import os
 import random
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 
 import seed
 from client import Client
+from load import wrk
 from service import ADMIN, Service, processor_time
 from world import event
 
@@ -42,9 +42,6 @@ START_MOST = 300  # seconds: the store may have a long journal after the load
 WEATHERS = ("quiet", "calm", "flood")
 NAMES = ("echo", "activity", "activity-all", "availability", "indicator")
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
-INDICATOR = ("query($g:[LegacyId!],$c:[LegacyId!]){connectedUsersIndicator(groupIds:$g,campaignIds:$c){connectedUsersCount "
-             "countByChatAvailabilityStatus{available busy toggleOff} usersInProductionChatOccupancy"
-             "{maximumSimultaneousConversationAverage simultaneousConversationAverage occupancyRate}}}")
 SCRIPT = """
 local requests, at = {}, 0
 function init(args)
@@ -73,7 +70,7 @@ class Tenant:
                  [json.dumps({"liveness": live, "skillGuids": [seed.guid("skills", n) for n in s]})
                   for (*_, s), live in zip(chosen, ["live", "semilive"] * filters)])
         self.add("indicator", "/graphql", bearer,
-                 [json.dumps({"query": INDICATOR, "variables": {"g": g, "c": c}}) for g, c, _, _ in chosen])
+                 [json.dumps({"query": seed.INDICATOR, "variables": {"g": g, "c": c}}) for g, c, _, _ in chosen])
 
     def add(self, name, path, headers, bodies):
         base = os.path.join(self.folder, f"{self.users}-{name}")
@@ -100,18 +97,6 @@ def distinct(count):
         if seen.isdisjoint(marks):
             seen |= marks
             yield one
-
-
-def wrk(port, tenant, name, seconds, connections):
-    """Returns the number of answers and the seconds. Fails if a request failed."""
-    path, base = tenant.targets[name]
-    ran = subprocess.run(["wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s", "--timeout",
-                          "10s", "--script", base + ".lua", f"http://127.0.0.1:{port}{path}", "--", base],
-                         capture_output=True, text=True, check=True)
-    line = next(line for line in ran.stdout.splitlines() if line.startswith("RESULT "))
-    answers, passed, _, _, failures = map(float, line.split()[1:])
-    assert failures == 0, f"{name}: {failures:.0f} of {answers:.0f} requests failed"
-    return answers, passed
 
 
 def made(number, users, rng):
@@ -176,21 +161,6 @@ class Weather:
             assert self.process.exitcode == 0, "the sender of events failed"
 
 
-def load(port, users, kept):
-    """Makes a tenant with its users and desks, and returns its key."""
-    key = kept.get(str(users))
-    if key is None:
-        api, rng = seed.Api(f"http://127.0.0.1:{port}"), random.Random(users)
-        key = seed.make_tenant(api, ADMIN)
-        for some in seed.documents(users, rng):
-            api.call("PUT", "/v1/directory", key, some)
-        events = [event(f"seed-{n}", kind, data, number) for n, (kind, number, data) in enumerate(
-            made for number in range(seed.FIRST_USER, seed.FIRST_USER + users) for made in seed.desk(number, rng))]
-        for start in range(0, len(events), seed.BATCH):
-            api.call("POST", "/v1/events", key, events[start : start + seed.BATCH])
-    return key
-
-
 def turn(service, tenant, weather, options):
     """Returns for each kind of request the processor time of one, in µs, and the answers a second."""
     beside, pid, found = Weather(weather, service.port, tenant, options.rate), service.process.pid, {}
@@ -198,8 +168,10 @@ def turn(service, tenant, weather, options):
         began, sent = time.monotonic(), beside.counts.value
         for name in NAMES:
             before = processor_time(pid)
-            answers, passed = wrk(service.port, tenant, name, options.seconds, options.connections)
-            found[name] = ((processor_time(pid) - before) / answers * 1e6, answers / passed)
+            path, base = tenant.targets[name]
+            url = f"http://127.0.0.1:{service.port}{path}"
+            answers, rate, _, _ = wrk(base + ".lua", url, options.seconds, options.connections, base)
+            found[name] = ((processor_time(pid) - before) / answers * 1e6, rate)
         found["events"] = (0, (beside.counts.value - sent) / (time.monotonic() - began))
     finally:
         beside.end()
@@ -238,7 +210,8 @@ async def measure(options, folder):
     try:
         print("== loading" if not kept else "== starting on the kept store", flush=True)
         await services[oldest].start()
-        kept |= {str(users): load(services[oldest].port, users, kept) for users in sizes}
+        api = seed.Api(f"http://127.0.0.1:{services[oldest].port}")
+        kept |= {str(users): seed.fill(api, ADMIN, users) for users in sizes if str(users) not in kept}
         services[oldest].stop()
         with open(kept_path, "w") as file:
             json.dump(kept, file)

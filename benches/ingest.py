@@ -14,7 +14,6 @@ import argparse
 import asyncio
 import json
 import os
-import random
 import statistics
 import subprocess
 import sys
@@ -23,6 +22,7 @@ import time
 
 import seed
 from client import Client
+from load import wrk
 from service import ADMIN, Postgres, Service, processor_time
 from world import event, make_tenants
 
@@ -33,20 +33,14 @@ HUGE, HUGE_CONNECTIONS = 2_000, 4
 FLAGS = ["--bench-echo", "--tenant-events", "10000000", "--tenant-rate", "0", "--tenant-concurrency", "0"]
 
 
-def wrk(folder, port, key, path, each, connections, seconds, run):
-    """Returns the requests a second, and p50 and p99 of one in ms. Fails if one failed."""
-    script = os.path.join(folder, "ingest.lua")
+def send(folder, port, key, path, each, connections, seconds):
+    """Sends events with wrk. Returns the requests a second, and p50 and p99 of one in ms."""
+    script, run = os.path.join(folder, "ingest.lua"), f"r{time.monotonic_ns()}"
     with open(script, "w") as file:
         for part in ("benches/ingest.lua", "benches/report.lua"):
             with open(part) as source:
                 file.write(source.read())
-    ran = subprocess.run(["wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s", "--timeout",
-                          "10s", "--script", script, f"http://127.0.0.1:{port}{path}", "--", key, str(USERS), run, str(each)],
-                         capture_output=True, text=True, check=True)
-    line = next(line for line in ran.stdout.splitlines() if line.startswith("RESULT "))
-    requests, passed, p50, p99, failures = map(float, line.split()[1:])
-    assert failures == 0, f"{failures:.0f} of {requests:.0f} requests failed"
-    return requests / passed, p50, p99
+    return wrk(script, f"http://127.0.0.1:{port}{path}", seconds, connections, key, USERS, run, each)[1:]
 
 
 def bare(program, url, rows, connections, seconds):
@@ -76,8 +70,8 @@ def wal_bytes(service):
 async def round_of(service, folder, key, options, url, program, found):
     for name, (each, connections) in KINDS.items():
         batches, before = await service.metric("rollcall_batch_events_count"), processor_time(service.process.pid)
-        start, began, wal = await position(service, key), time.monotonic_ns(), wal_bytes(service)
-        rate, p50, p99 = wrk(folder, service.port, key, "/v1/events", each, connections, options.seconds, f"r{began}")
+        start, wal = await position(service, key), wal_bytes(service)
+        rate, p50, p99 = send(folder, service.port, key, "/v1/events", each, connections, options.seconds)
         taken, spent = await position(service, key) - start, processor_time(service.process.pid) - before
         # Requests that are unanswered when wrk stops take positions without being counted: there may be more, never fewer.
         assert taken >= rate * each * options.seconds * 0.999, f"{name}: {taken} positions"
@@ -109,8 +103,7 @@ async def beside(service, folder, key, other, options, found):
     """The small tenant's events beside the huge arrays of another, after the same with a sink."""
     figures = {}
     for name, path in (("calm", "/echo"), ("beside", "/v1/events")):
-        sending = asyncio.to_thread(wrk, folder, service.port, key, path, HUGE, HUGE_CONNECTIONS, options.seconds,
-                                    f"h{time.monotonic_ns()}")
+        sending = asyncio.to_thread(send, folder, service.port, key, path, HUGE, HUGE_CONNECTIONS, options.seconds)
         (rate, _, _), (p50, p99) = await asyncio.gather(sending, small(service.port, other.key, options.seconds - 0.5))
         figures |= {f"{name} events/s": rate * HUGE, f"{name} p50": p50, f"{name} p99": p99}
     figures["p99 ÷ calm"] = figures["beside p99"] / figures["calm p99"]
@@ -123,9 +116,7 @@ async def measure(options, store, folder):
     try:
         await service.start()
         api = seed.Api(f"http://127.0.0.1:{service.port}")
-        key = seed.make_tenant(api, ADMIN)
-        for document in seed.documents(USERS, random.Random(USERS)):
-            api.call("PUT", "/v1/directory", key, document)
+        key = seed.fill(api, ADMIN, USERS, desks=0)
         (other,) = await make_tenants(service.port, 1, 25)
         for number in range(options.rounds):
             print(f"   round {number + 1}", flush=True)

@@ -25,7 +25,6 @@ import seed
 from client import Client
 from ports import free_port
 from service import ADMIN, Postgres, Service
-from world import event
 
 FILTERS = {"campaigns": "campaign_id", "queues": "queue_id", "skills": "filter_by_skill_options"}
 
@@ -156,9 +155,7 @@ async def load(service, population):
     key = seed.make_tenant(api, ADMIN)
     for document in population.documents:
         api.call("PUT", "/v1/directory", key, document)
-    made = [event(f"seed-{n}", kind, data, user) for n, (kind, user, data) in enumerate(population.events)]
-    for start in range(0, len(made), seed.BATCH):
-        api.call("POST", "/v1/events", key, made[start : start + seed.BATCH])
+    seed.send(api, key, population.events)
     return key
 
 

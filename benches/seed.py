@@ -11,6 +11,9 @@ import argparse, datetime, http.client, json, random, urllib.parse, uuid
 FIRST_USER = 100_000
 DOCUMENT = 10_000  # users in a directory document, well below the limits of size and count
 BATCH = 2_000  # events in a request
+INDICATOR = ("query($g:[LegacyId!],$c:[LegacyId!]){connectedUsersIndicator(groupIds:$g,campaignIds:$c){connectedUsersCount "
+             "countByChatAvailabilityStatus{available busy toggleOff} usersInProductionChatOccupancy"
+             "{maximumSimultaneousConversationAverage simultaneousConversationAverage occupancyRate}}}")
 KINDS = {"groups": (1, 10), "skills": (1, 20), "queues": (201, 10), "campaigns": (111, 5), "projects": (1, 5)}
 
 
@@ -76,27 +79,35 @@ def documents(users, rng):
         yield {"users": [user(n, rng) for n in numbers[start : start + DOCUMENT]]}
 
 
+def send(api, key, events):
+    """Sends events, given as type, user and data, of which each must be applied."""
+    time = (datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    events = [{"specversion": "1.0", "id": f"seed-{n}", "source": "/bench/seed", "type": kind, "subject": str(number), "time": time, "data": data}
+              for n, (kind, number, data) in enumerate(events)]
+    for start in range(0, len(events), BATCH):
+        results = api.call("POST", "/v1/events", key, events[start : start + BATCH])["results"]
+        wrong = [r for r in results if r["outcome"] != "applied"]
+        if wrong:
+            raise SystemExit(f"not applied: {wrong[:3]}")
+
+
+def fill(api, admin_token, users, desks=None):
+    """Makes a tenant with its users, of which the first have desks: all by default. Returns its key."""
+    key, rng = make_tenant(api, admin_token), random.Random(users)
+    for some in documents(users, rng):
+        api.call("PUT", "/v1/directory", key, some)
+    numbers = range(FIRST_USER, FIRST_USER + (users if desks is None else desks))
+    send(api, key, [made for number in numbers for made in desk(number, rng)])
+    return key
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--base-url", required=True)
     p.add_argument("--admin-token", required=True)
     p.add_argument("--users", type=int, required=True)
     a = p.parse_args()
-    api, rng = Api(a.base_url), random.Random(a.users)
-    key = make_tenant(api, a.admin_token)
-    numbers = range(FIRST_USER, FIRST_USER + a.users)
-    for some in documents(a.users, rng):
-        api.call("PUT", "/v1/directory", key, some)
-
-    time = (datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    events = [{"specversion": "1.0", "id": f"seed-{n}", "source": "/bench/seed", "type": kind, "subject": str(number), "time": time, "data": data}
-              for n, (kind, number, data) in enumerate(made for number in numbers for made in desk(number, rng))]
-    for start in range(0, len(events), BATCH):
-        results = api.call("POST", "/v1/events", key, events[start : start + BATCH])["results"]
-        wrong = [r for r in results if r["outcome"] != "applied"]
-        if wrong:
-            raise SystemExit(f"not applied: {wrong[:3]}")
-    print(key)
+    print(fill(Api(a.base_url), a.admin_token, a.users))
 
 
 if __name__ == "__main__":

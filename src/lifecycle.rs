@@ -92,11 +92,9 @@ impl Lifecycle {
         permit: P,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> JoinHandle<T> {
-        self.tasks.spawn_blocking(move || {
+        self.spawn_at_start(permit, move || {
             lower_priority();
-            let done = work();
-            drop(permit);
-            done
+            work()
         })
     }
 

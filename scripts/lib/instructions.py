@@ -12,7 +12,6 @@ import glob
 import itertools
 import json
 import os
-import random
 import subprocess
 import sys
 import tempfile
@@ -22,16 +21,12 @@ sys.path.insert(0, os.path.join(os.getcwd(), "benches"))
 import seed
 from client import Client, read_answer, request
 from service import ADMIN, Service
-from world import event
 
 RECORDED = "benches/instructions.json"
 ROOM = 1.2  # of the recorded number: libraries choose code by the processor, and hashes differ from run to run
 RUNS = 3
 SMALL, LARGE = 64, 49_152
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-INDICATOR = ("query($g:[LegacyId!],$c:[LegacyId!]){connectedUsersIndicator(groupIds:$g,campaignIds:$c){connectedUsersCount "
-             "countByChatAvailabilityStatus{available busy toggleOff} usersInProductionChatOccupancy"
-             "{maximumSimultaneousConversationAverage simultaneousConversationAverage occupancyRate}}}")
 
 
 class Counted(Service):
@@ -64,20 +59,6 @@ class Counted(Service):
         raise AssertionError("callgrind wrote no numbers")
 
 
-def load(service, users):
-    """Makes a tenant, of which the first users have desks, and returns its key."""
-    api, rng = seed.Api(f"http://127.0.0.1:{service.port}"), random.Random(users)
-    key = seed.make_tenant(api, ADMIN)
-    numbers = range(seed.FIRST_USER, seed.FIRST_USER + SMALL)
-    for document in seed.documents(users, rng):
-        api.call("PUT", "/v1/directory", key, document)
-    events = [event(f"seed-{n}", kind, data, number)
-              for n, (kind, number, data) in enumerate(made for number in numbers for made in seed.desk(number, rng))]
-    for start in range(0, len(events), 1_000):
-        api.call("POST", "/v1/events", key, events[start : start + 1_000])
-    return key
-
-
 async def count(service, client, path, bodies, headers):
     """Returns the instructions of one request. All are sent at once, so that nothing waits in between."""
     (await client.ask("POST", path, bodies[-1], headers)).ok()
@@ -92,7 +73,7 @@ async def measure(service, keys, requests):
     await service.start(180)
     client = Client(service.port)
     bearer = {"Content-Type": "application/json", "Authorization": f"Bearer {keys[SMALL]}"}
-    indicator = json.dumps({"query": INDICATOR, "variables": {"g": [1, 2], "c": [111, 112]}}).encode()
+    indicator = json.dumps({"query": seed.INDICATOR, "variables": {"g": [1, 2], "c": [111, 112]}}).encode()
 
     pairs = itertools.combinations
     different = itertools.product(pairs(range(201, 211), 2), pairs(range(1, 21), 2))
@@ -140,7 +121,8 @@ async def main():
         loading, service = Service(options.program, folder), Counted(options.program, folder)
         try:
             await loading.start()
-            keys = {users: load(loading, users) for users in (SMALL, LARGE)}
+            api = seed.Api(f"http://127.0.0.1:{loading.port}")
+            keys = {users: seed.fill(api, ADMIN, users, desks=SMALL) for users in (SMALL, LARGE)}
             loading.stop()
             found = await measure(service, keys, options.requests)
         finally:

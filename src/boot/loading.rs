@@ -40,7 +40,7 @@ type Decoded = (TenantId, Result<State, String>);
 /// [`load_own`].
 pub async fn take_over(store: &Store, journal: &mut Journal) -> Result<LoadedTenants, BootError> {
     let ours = journal.apply_version();
-    let others: Vec<TenantId> = of_other_versions(journal.heads().await?, ours).into_keys().collect();
+    let others: Vec<TenantId> = of_other_versions(&journal.heads().await?, ours).into_keys().collect();
     if !others.is_empty() {
         let raised = journal.raise(&others).await?;
         tracing::info!(tenants = raised.len(), apply_version = ours, "tenants of an older release were taken over");
@@ -56,7 +56,8 @@ pub async fn take_over(store: &Store, journal: &mut Journal) -> Result<LoadedTen
 /// the store fails; errors in one tenant's data go to [`LoadedTenants::quarantined`].
 pub async fn load_own(store: &Store, journal: &mut Journal) -> Result<LoadedTenants, BootError> {
     let ours = journal.apply_version();
-    let others = of_other_versions(journal.heads().await?, ours);
+    let heads = journal.heads().await?;
+    let others = of_other_versions(&heads, ours);
     let tenants: Vec<TenantId> = others.keys().copied().collect();
     let stored = store.checkpoint_positions(&tenants).await?;
     let reason = |(tenant, (version, head)): (TenantId, (u32, u64))| {
@@ -65,13 +66,13 @@ pub async fn load_own(store: &Store, journal: &mut Journal) -> Result<LoadedTena
     };
     let unsettled: HashMap<_, _> = others.into_iter().map(reason).collect();
     let skipped: HashSet<TenantId> = tenants.into_iter().collect();
-    Ok(LoadedTenants { unsettled, ..load_but(store, journal, &skipped).await? })
+    Ok(LoadedTenants { unsettled, ..load_but(store, journal, &heads, &skipped).await? })
 }
 
 /// Returns the tenants whose entries are of another apply version than `ours`, with that version and their heads.
-fn of_other_versions(heads: HashMap<TenantId, Head>, ours: u32) -> HashMap<TenantId, (u32, u64)> {
-    let other = |(tenant, head): (TenantId, Head)| Some((tenant, (head.other_version(ours)?, head.seq)));
-    heads.into_iter().filter_map(other).collect()
+fn of_other_versions(heads: &HashMap<TenantId, Head>, ours: u32) -> HashMap<TenantId, (u32, u64)> {
+    let other = |(tenant, head): (&TenantId, &Head)| Some((*tenant, (head.other_version(ours)?, head.seq)));
+    heads.iter().filter_map(other).collect()
 }
 
 /// Returns the reason why a tenant of another apply version is not served.
@@ -88,16 +89,18 @@ fn unsettled_reason(version: u32, ours: u32, head: u64, checkpoint: u64) -> Stri
 /// Loads every tenant, whatever the apply version of its entries, as far as no entry of another version has to be applied.
 /// Fails if the store fails; errors in one tenant's data go to [`LoadedTenants::quarantined`].
 pub async fn load(store: &Store, journal: &mut Journal) -> Result<LoadedTenants, BootError> {
-    load_but(store, journal, &HashSet::new()).await
+    let heads = journal.heads().await?;
+    load_but(store, journal, &heads, &HashSet::new()).await
 }
 
-/// Works as [`load`], without some tenants.
+/// Works as [`load`], without some of the tenants that have these heads.
 async fn load_but(
     store: &Store,
     journal: &mut Journal,
+    heads: &HashMap<TenantId, Head>,
     skipped: &HashSet<TenantId>,
 ) -> Result<LoadedTenants, BootError> {
-    let mut ids: Vec<TenantId> = journal.heads().await?.into_keys().filter(|id| !skipped.contains(id)).collect();
+    let mut ids: Vec<TenantId> = heads.keys().filter(|id| !skipped.contains(id)).copied().collect();
     ids.sort_unstable();
     let mut tenants = LoadedTenants::default();
     for tenant in store.tenants_without_head().await? {
@@ -339,9 +342,8 @@ async fn load_singly(store: &Store, ids: &[TenantId]) -> Result<Vec<Decoded>, Bo
                 reader = Some(reading);
                 for (tenant, stored) in found {
                     let work = move || {
-                        stored
-                            .map_err(|error| error.to_string())
-                            .and_then(|stored| decode(tenant, stored).map_err(|error| error.to_string()))
+                        let stored = stored.map_err(|error| error.to_string())?;
+                        decode(tenant, stored).map_err(|error| error.to_string())
                     };
                     let state = lifecycle.spawn_at_start((), work).await;
                     decoded.push((tenant, state.unwrap_or_else(|error| Err(format!("its rows: {error}")))));

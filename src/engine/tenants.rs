@@ -378,7 +378,7 @@ impl Tenants {
     pub fn unsettle(&mut self, tenant: TenantId, is_newer: bool) -> Fault {
         if self.views.unsettle(tenant, is_newer) {
             tracing::error!(%tenant, is_newer, "the tenant is of another release; it is out of service");
-            gauge!("rollcall_unsettled_tenants").set(self.views.of_other_versions() as f64);
+            self.measure_unsettled();
         }
         let reason = if is_newer { NEWER } else { UNSETTLED };
         self.drop_state(tenant, reason);
@@ -391,7 +391,7 @@ impl Tenants {
         if !self.views.settle(tenant) {
             return;
         }
-        gauge!("rollcall_unsettled_tenants").set(self.views.of_other_versions() as f64);
+        self.measure_unsettled();
         match loaded {
             Ok(state) => {
                 tracing::info!(%tenant, position = state.position(), "a tenant of an older release was taken over");
@@ -400,6 +400,10 @@ impl Tenants {
             }
             Err(reason) => self.quarantine(tenant, &reason),
         }
+    }
+
+    fn measure_unsettled(&self) {
+        gauge!("rollcall_unsettled_tenants").set(self.views.of_other_versions() as f64);
     }
 
     /// Drops the state of a tenant that is out of service, and rejects its pending requests.
@@ -420,7 +424,7 @@ impl Tenants {
     pub fn remove(&mut self, tenant: TenantId) -> Option<RemovedTenant> {
         // Again: an entry that was placed before the deletion may have been published after it.
         self.end_service(tenant);
-        gauge!("rollcall_unsettled_tenants").set(self.views.of_other_versions() as f64);
+        self.measure_unsettled();
         self.ring.retain(|other| *other != tenant);
         self.first_outcomes.remove(tenant);
         let (state, backlog) = (self.states.remove(&tenant), self.backlogs.remove(&tenant));

@@ -24,8 +24,8 @@ pub use signals::{Signal, Signals};
 
 /// Reads the clock once, if no time is given. Locks the heads in the order of tenants, skipping those locked by another
 /// session and those with entries of another apply version, and none if the clock is off; drops the ids seen before, and
-/// numbers the rest. The heads are locked before anything is inserted because the inserts join them. The returned rows with ord 0 are the heads before the append, and
-/// the row with ord -1 is the clock, with position 1 if it is off.
+/// numbers the rest. The heads are locked before anything is inserted because the inserts join them. The returned rows
+/// with ord 0 are the heads before the append, and the row with ord -1 is the clock, with position 1 if it is off.
 const APPEND: &str = "
 WITH clock AS MATERIALIZED (
     SELECT now, NOT (now BETWEEN coalesce($10, now) AND coalesce($11, now)) AS is_off

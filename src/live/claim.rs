@@ -1,10 +1,9 @@
 //! Claims on conversations: the holder follows from the newest take and the newest releases
 //! (docs/reference/events.md, "Slots").
 
+use super::tight;
 use crate::domain::settings::limits::USERS_PER_CONVERSATION;
 use crate::domain::{Channel, Time};
-
-use super::tight;
 
 /// A point in the order of events: by event time, and at equal times by position in the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

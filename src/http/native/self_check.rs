@@ -7,11 +7,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::{Uuid, uuid};
 
-use super::{TenantPath, tenant_id};
+use super::TenantPath;
 use crate::auth::Admin;
 use crate::domain::{Fault, Time};
 use crate::http::describe;
-use crate::http::extract::{PathId, freshness, reply};
+use crate::http::extract::{PathId, reply};
 use crate::http::fault::NativeFault;
 use crate::http::state::AppState;
 use crate::limits::TurnKey;
@@ -167,9 +167,7 @@ pub async fn check_tenant(
     headers: HeaderMap,
 ) -> Result<Response<Body>, NativeFault> {
     let wants_digest = super::state::wants_digest(&uri)?;
-    let freshness = freshness::any_age(&headers)?;
-    let tenant = query::keys::tenant(&admin, app.store(), tenant_id(&tenant)?).await?.id;
-    let snapshot = query::open_tenant(&admin, app.reader(), tenant, freshness).await.map_err(super::not_deleted)?;
+    let (tenant, snapshot) = super::state::open_named(&app, &admin, &tenant, &headers).await?;
     let state = query::state::state(app.reader(), tenant, &snapshot).await?;
     let (clock, replica) = (app.clock().clone(), app.reader().replica());
     let work = move || {

@@ -99,10 +99,21 @@ pub async fn get_tenant_state(
     headers: HeaderMap,
 ) -> Result<Response<Body>, NativeFault> {
     let wants_digest = wants_digest(&uri)?;
-    let freshness = freshness::any_age(&headers)?;
-    let tenant = query::keys::tenant(&admin, app.store(), tenant_id(&tenant)?).await?.id;
-    let snapshot = query::open_tenant(&admin, app.reader(), tenant, freshness).await.map_err(super::not_deleted)?;
+    let (tenant, snapshot) = open_named(&app, &admin, &tenant, &headers).await?;
     answer(&app, tenant, &snapshot, wants_digest).await
+}
+
+/// Takes the newest view of the tenant that the administrator names in a path, whatever its age.
+pub(super) async fn open_named(
+    app: &AppState,
+    admin: &Admin,
+    tenant: &str,
+    headers: &HeaderMap,
+) -> Result<(TenantId, Snapshot), NativeFault> {
+    let freshness = freshness::any_age(headers)?;
+    let tenant = query::keys::tenant(admin, app.store(), tenant_id(tenant)?).await?.id;
+    let snapshot = query::open_tenant(admin, app.reader(), tenant, freshness).await.map_err(super::not_deleted)?;
+    Ok((tenant, snapshot))
 }
 
 /// Answers from the snapshot, or with the digest of a state that is at its position or later.

@@ -28,6 +28,13 @@ pub trait Sums: Aggregate + Clone + Send + Sync + 'static {
 
     /// Calls `each` with every sum, always in the same order.
     fn sums(&mut self, each: impl FnMut(&mut u64));
+
+    /// Returns the sums in that order.
+    fn into_sums(mut self) -> Vec<u64> {
+        let mut sums = Vec::new();
+        self.sums(|sum| sums.push(*sum));
+        sums
+    }
 }
 
 /// Two aggregates computed in one pass.

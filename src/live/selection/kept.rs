@@ -82,7 +82,7 @@ struct Recount(Box<Counting>);
 
 impl Recount {
     fn of<A: Sums>(zero: A) -> Self {
-        Recount(Box::new(move |index, selection| sums_of(counted(index, selection, zero.clone()))))
+        Recount(Box::new(move |index, selection| counted(index, selection, zero.clone()).into_sums()))
     }
 }
 
@@ -147,7 +147,7 @@ impl KeptCounts {
         }
         let selection = Selection::shared(&self.directory, filter);
         let (counted, generation) = (counted(index, &selection, zero.clone()), index.generation());
-        let (sums, recount) = (sums_of(counted.clone()), Recount::of(zero));
+        let (sums, recount) = (counted.clone().into_sums(), Recount::of(zero));
         let bytes = (ENTRY_BYTES + sums.len() * index.segments() * size_of::<u32>()) as u64;
         let newest = Mutex::new(Newest { generation, sums, parts: Vec::new() });
         let question = Question { aggregate, filter: filter.clone() };
@@ -201,10 +201,10 @@ impl Newest {
         }
         self.generation = index.generation();
         if are_few && fold_changed(index, known, selection, zero, &mut self.parts) {
-            self.sums = sums_of(total(zero, segments, &self.parts));
+            self.sums = total(zero, segments, &self.parts).into_sums();
         } else {
             self.parts = Vec::new();
-            self.sums = sums_of(counted(index, selection, zero.clone()));
+            self.sums = counted(index, selection, zero.clone()).into_sums();
         }
     }
 }
@@ -212,12 +212,6 @@ impl Newest {
 fn counted<A: Sums>(index: &Index, selection: &Selection<Arc<Bits>>, mut zero: A) -> A {
     fold(index, selection, &mut zero);
     zero
-}
-
-fn sums_of<A: Sums>(mut counted: A) -> Vec<u64> {
-    let mut sums = Vec::new();
-    counted.sums(|sum| sums.push(*sum));
-    sums
 }
 
 #[cfg(test)]

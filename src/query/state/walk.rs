@@ -43,9 +43,9 @@ impl Tally {
         // One pass over the users for all five.
         let counted = view.count(filter, ((Headcount::default(), chat), ((call, video), third_party)));
         let ((headcount, chat), ((call, video), third_party)) = counted;
-        findings.compare(&sums(headcount), &self.headcount, || format!("headcount of {}", of()));
+        findings.compare(&headcount.into_sums(), &self.headcount, || format!("headcount of {}", of()));
         for (channel, counted) in Channel::ALL.into_iter().zip([chat, call, video, third_party]) {
-            findings.compare(&sums(counted), &self.occupancy[channel as usize], || {
+            findings.compare(&counted.into_sums(), &self.occupancy[channel as usize], || {
                 format!("occupancy on {} of {}", channel.name(), of())
             });
         }
@@ -108,20 +108,20 @@ impl Everyone {
         let all = Filter::default();
         self.tally.compare(view, &all, findings, || String::from("all users"));
         for reference in ReferenceChannel::ALL {
-            let counted = sums(view.count(&all, Readiness::on(reference)));
+            let counted = view.count(&all, Readiness::on(reference)).into_sums();
             findings.compare(&counted, &self.readiness[reference as usize], || {
                 format!("readiness on {} of all users", reference.name())
             });
         }
-        let counted = sums(view.count(&all, PresenceSummary::default()));
+        let counted = view.count(&all, PresenceSummary::default()).into_sums();
         findings.compare(&counted, &self.presences, || String::from("presence summary of all users"));
         for liveness in Liveness::ALL {
-            let counted = sums(view.count(&all, Capacity::of(liveness)));
+            let counted = view.count(&all, Capacity::of(liveness)).into_sums();
             findings
                 .compare(&counted, &self.capacity[liveness as usize], || format!("{liveness:?} capacity of all users"));
         }
         for channel in Channel::ALL {
-            let counted = sums(view.count(&all, Available::on(channel)));
+            let counted = view.count(&all, Available::on(channel)).into_sums();
             findings.compare(&counted, &[self.available[channel as usize]], || {
                 format!("available on {} of all users", channel.name())
             });
@@ -160,11 +160,4 @@ pub fn compare(state: &State, view: &View, findings: &mut Findings, is_unwanted:
         }
     }
     Some(())
-}
-
-/// The sums of an aggregate.
-fn sums(mut counted: impl Sums) -> Vec<u64> {
-    let mut sums = Vec::new();
-    counted.sums(|sum| sums.push(*sum));
-    sums
 }

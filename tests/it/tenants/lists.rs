@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::on_both_stores;
-use crate::support::api::send;
+use crate::support::api::{Persona, send};
+use crate::support::desks::directory;
 use crate::support::raw::RawStore;
 use crate::support::{ADMIN, Backend, Service, Setup};
 
@@ -53,11 +54,12 @@ async fn tenants_are_listed_page_by_page(backend: Backend) {
     service.stop().await;
 }
 
-async fn tenants_in_quarantine_are_marked_and_can_be_deleted(backend: Backend) {
+/// Starts a service with a tenant in quarantine, which lost rows, and one in service.
+pub async fn one_in_quarantine(backend: Backend) -> (Service, Persona, Persona) {
     let service = Service::start(backend).await;
     let (broken, sound) = (service.api.persona("broken").await, service.api.persona("sound").await);
     for persona in [&broken, &sound] {
-        service.api.put_directory(&persona.key, &crate::support::desks::directory(2)).await;
+        service.api.put_directory(&persona.key, &directory(2)).await;
     }
     let home = service.stop().await;
     RawStore::open(&home.location)
@@ -65,6 +67,11 @@ async fn tenants_in_quarantine_are_marked_and_can_be_deleted(backend: Backend) {
         .run(&format!("DELETE FROM state_row WHERE tenant = '{}' AND kind = 'user'", broken.tenant))
         .await;
     let service = Service::start_on(home, Setup::default()).await;
+    (service, broken, sound)
+}
+
+async fn tenants_in_quarantine_are_marked_and_can_be_deleted(backend: Backend) {
+    let (service, broken, sound) = one_in_quarantine(backend).await;
     let listed = service.api.get(ADMIN, "/v1/tenants").await.unwrap().ok().json();
     let marks: Vec<_> = listed["tenants"].as_array().unwrap().iter().map(|tenant| &tenant["quarantined"]).collect();
     assert_eq!(marks, [true, false]);

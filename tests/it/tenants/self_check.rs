@@ -6,10 +6,10 @@ use rollcall::clock::Clock;
 use rollcall::domain::Time;
 use serde_json::{Value, json};
 
+use super::lists::one_in_quarantine;
 use crate::on_both_stores;
 use crate::support::api::Answer;
 use crate::support::desks::{connected, directory};
-use crate::support::raw::RawStore;
 use crate::support::tasks::eventually;
 use crate::support::{ADMIN, Backend, Home, SCRAPER, Service, Setup};
 
@@ -54,17 +54,7 @@ async fn a_tenant_is_checked_at_its_newest_position(backend: Backend) {
 }
 
 async fn only_the_administrator_checks_a_tenant_in_service(backend: Backend) {
-    let service = Service::start(backend).await;
-    let (broken, sound) = (service.api.persona("broken").await, service.api.persona("sound").await);
-    for persona in [&broken, &sound] {
-        service.api.put_directory(&persona.key, &directory(2)).await;
-    }
-    let home = service.stop().await;
-    RawStore::open(&home.location)
-        .await
-        .run(&format!("DELETE FROM state_row WHERE tenant = '{}' AND kind = 'user'", broken.tenant))
-        .await;
-    let service = Service::start_on(home, Setup::default()).await;
+    let (service, broken, sound) = one_in_quarantine(backend).await;
     let path = |tenant: &str| format!("/v1/tenants/{tenant}/self-check");
     let unknown = path("00000000-0000-4000-8000-00000000ffff");
     for (credential, path, expected) in [
